@@ -22,11 +22,13 @@ struct LayerConfig {
   int64_t ratio = 0;       ///< m: tokens per compressed entry; 0 for SWA
   bool hash = false;       ///< experts by tid2eid[token] instead of the learned router
   int64_t overlap() const { return kind == LayerKind::csa ? 2 : 1; }  ///< c
+  bool operator==(const LayerConfig&) const = default;
 };
 
 struct YarnConfig {
   double factor = 1, beta_fast = 32, beta_slow = 1;
   int64_t original_max_position_embeddings = 0;
+  bool operator==(const YarnConfig&) const = default;
 };
 
 enum class ScaleFormat : uint8_t { ue8m0, f32 };  ///< quantization_config.scale_fmt; null means f32
@@ -78,13 +80,5 @@ struct ModelConfig {
 
   bool operator==(const ModelConfig&) const = default;
 };
-
-inline bool operator==(const LayerConfig& a, const LayerConfig& b) {
-  return a.kind == b.kind && a.ratio == b.ratio && a.hash == b.hash;
-}
-inline bool operator==(const YarnConfig& a, const YarnConfig& b) {
-  return a.factor == b.factor && a.beta_fast == b.beta_fast && a.beta_slow == b.beta_slow &&
-         a.original_max_position_embeddings == b.original_max_position_embeddings;
-}
 
 }  // namespace fathom
