@@ -7,7 +7,8 @@
 namespace fathom {
 
 /// Decodes row `row` of w into out [w.cols]: value times scale, exact in double, rounded once to float.
-/// All dtypes a WeightView may have (F64, F32, F16, BF16, F8_E4M3, F4_E2M1, Q8_0, Q2_K, Q4_K, IQ2_XXS, MXFP4).
+/// All dtypes a WeightView may have (F64, F32, F16, BF16, F8_E4M3, F4_E2M1, Q8_0, Q2_K, Q4_K, IQ2_XXS,
+/// MXFP4).
 void decode_row(const WeightView& w, int64_t row, float* out);
 void decode_row(const WeightView& w, int64_t row, double* out);
 
