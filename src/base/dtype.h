@@ -8,12 +8,24 @@
 namespace fathom {
 
 enum class DType : uint8_t {
-  F64, F32, F16, BF16,
-  F8_E4M3,   ///< FP8 weights (scales apart)
-  F8_E8M0,   ///< power-of-two scales
-  F4_E2M1,   ///< two values per byte, low nibble = even column (safetensors stores it as I8; scales apart)
-  I64, I32, I16, I8, U8, BOOL,
-  Q8_0, Q2_K, Q4_K, IQ2_XXS, MXFP4,  ///< ggml blocks, scales inside
+  F64,
+  F32,
+  F16,
+  BF16,
+  F8_E4M3,  ///< FP8 weights (scales apart)
+  F8_E8M0,  ///< power-of-two scales
+  F4_E2M1,  ///< two values per byte, low nibble = even column (safetensors stores it as I8; scales apart)
+  I64,
+  I32,
+  I16,
+  I8,
+  U8,
+  BOOL,
+  Q8_0,
+  Q2_K,
+  Q4_K,
+  IQ2_XXS,
+  MXFP4,  ///< ggml blocks, scales inside
 };
 
 /// "F32", "F8_E4M3", "Q4_K", ...: safetensors' spelling where it has one.

@@ -1,5 +1,6 @@
 #pragma once
-/// Views of matrices: borrowed, trivially copyable, never owners (design: hard point 1, "Types and ownership").
+/// Views of matrices: borrowed, trivially copyable, never owners (design: hard point 1, "Types and
+/// ownership").
 
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,8 @@ struct Mat {
 /// How the scales of a quantised weight lie (architecture.md section 7).
 enum class ScaleLayout : uint8_t {
   none,       ///< the values are themselves (F32, BF16, ...) or carry their scales (ggml blocks)
-  block_128,  ///< FP8: one scale per 128 x 128 block, grid [ceil(rows/128), ceil(cols/128)], last blocks short
+  block_128,  ///< FP8: one scale per 128 x 128 block, grid [ceil(rows/128), ceil(cols/128)], last blocks
+              ///< short
   row_32,     ///< FP4: one scale per row and 32 columns, grid [rows, cols/32]
 };
 
@@ -36,14 +38,14 @@ enum class ScaleLayout : uint8_t {
 struct WeightView {
   DType dtype = DType::F32;
   ScaleLayout scale_layout = ScaleLayout::none;
-  DType scale_dtype = DType::F8_E8M0;   ///< F8_E8M0 or F32, if scale_layout != none
+  DType scale_dtype = DType::F8_E8M0;  ///< F8_E8M0 or F32, if scale_layout != none
   int64_t rows = 0, cols = 0;
-  int64_t row_bytes = 0;                ///< distance of rows in bytes (a column slice keeps the full row's)
+  int64_t row_bytes = 0;  ///< distance of rows in bytes (a column slice keeps the full row's)
   const std::byte* data = nullptr;
-  const std::byte* scales = nullptr;    ///< first scale of the whole tensor's grid
-  int64_t scale_row_bytes = 0;          ///< distance of scale rows in bytes
-  int64_t scale_first_row = 0;          ///< row of this view's row 0 in the whole tensor: row i uses scale row
-                                        ///< (scale_first_row + i) / 128 (block_128) or scale_first_row + i (row_32)
+  const std::byte* scales = nullptr;  ///< first scale of the whole tensor's grid
+  int64_t scale_row_bytes = 0;        ///< distance of scale rows in bytes
+  int64_t scale_first_row = 0;        ///< row of this view's row 0 in the whole tensor: row i uses scale row
+                                ///< (scale_first_row + i) / 128 (block_128) or scale_first_row + i (row_32)
 
   explicit operator bool() const { return data != nullptr; }
 

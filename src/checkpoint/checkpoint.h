@@ -1,6 +1,6 @@
 #pragma once
-/// Checkpoint: an opened model on disk, mapped, under the official tensor names whatever naming the file uses.
-/// Source: architecture.md section 9 (namings, skipping rules, GGUF), section 7 (scales).
+/// Checkpoint: an opened model on disk, mapped, under the official tensor names whatever naming the file
+/// uses. Source: architecture.md section 9 (namings, skipping rules, GGUF), section 7 (scales).
 
 #include <cstdint>
 #include <filesystem>
@@ -17,8 +17,8 @@ namespace fathom {
 /// One tensor as it lies in a file.
 struct TensorView {
   DType dtype = DType::F32;
-  std::vector<int64_t> shape;      ///< row-major, slowest first (GGUF's reversed dimensions are turned round)
-  const std::byte* data = nullptr; ///< any alignment
+  std::vector<int64_t> shape;  ///< row-major, slowest first (GGUF's reversed dimensions are turned round)
+  const std::byte* data = nullptr;  ///< any alignment
   int64_t bytes = 0;
 };
 
@@ -29,9 +29,9 @@ struct DsparkInfo {
 
 class Checkpoint {
  public:
-  /// Opens a Hugging Face folder (model.safetensors, or model.safetensors.index.json and its shards), a single
-  /// .safetensors file (config.json beside it) or a .gguf file. Maps, never copies. Throws Error naming file,
-  /// field or tensor.
+  /// Opens a Hugging Face folder (model.safetensors, or model.safetensors.index.json and its shards), a
+  /// single .safetensors file (config.json beside it) or a .gguf file. Maps, never copies. Throws Error
+  /// naming file, field or tensor.
   static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path);
   virtual ~Checkpoint() = default;
 
@@ -54,9 +54,9 @@ class Checkpoint {
   /// The stored tensor (a slice of a fused one where need be). Throws Error(not_found).
   virtual TensorView tensor(std::string_view official_name) const = 0;
 
-  /// The matrix `official_name` (".weight" included) with its scales; shape [rows, cols] and dtype are checked.
-  /// dtypes: F32, F16, BF16, F8_E4M3 (block_128), F4_E2M1 (row_32), ggml types. For 3-D stored tensors the
-  /// leading dimensions are folded into rows.
+  /// The matrix `official_name` (".weight" included) with its scales; shape [rows, cols] and dtype are
+  /// checked. dtypes: F32, F16, BF16, F8_E4M3 (block_128), F4_E2M1 (row_32), ggml types. For 3-D stored
+  /// tensors the leading dimensions are folded into rows.
   WeightView matrix(std::string_view official_name, int64_t rows, int64_t cols) const;
   /// A small tensor as floats, copied; its element count must be `count` and its dtype F32, F16 or BF16.
   std::vector<float> floats(std::string_view official_name, int64_t count) const;

@@ -19,8 +19,8 @@ std::string_view name(LayerKind kind);  // "swa", "csa", "hca"
 
 struct LayerConfig {
   LayerKind kind = LayerKind::swa;
-  int64_t ratio = 0;       ///< m: tokens per compressed entry; 0 for SWA
-  bool hash = false;       ///< experts by tid2eid[token] instead of the learned router
+  int64_t ratio = 0;  ///< m: tokens per compressed entry; 0 for SWA
+  bool hash = false;  ///< experts by tid2eid[token] instead of the learned router
   int64_t overlap() const { return kind == LayerKind::csa ? 2 : 1; }  ///< c
   bool operator==(const LayerConfig&) const = default;
 };
@@ -54,24 +54,25 @@ struct ModelConfig {
 
   std::vector<LayerConfig> layers;  ///< num_hidden_layers entries
 
-  bool quantised = false;                          ///< has quantization_config (quant_method fp8)
-  ScaleFormat scale_format = ScaleFormat::ue8m0;   ///< of activations
-  std::string expert_dtype;                        ///< "fp4", "fp8" or "" (absent)
-  std::string dtype;                               ///< dtype or torch_dtype: "bfloat16", "float32", ... or ""
+  bool quantised = false;                         ///< has quantization_config (quant_method fp8)
+  ScaleFormat scale_format = ScaleFormat::ue8m0;  ///< of activations
+  std::string expert_dtype;                       ///< "fp4", "fp8" or "" (absent)
+  std::string dtype;                              ///< dtype or torch_dtype: "bfloat16", "float32", ... or ""
 
   // DSpark drafter of the final checkpoints (architecture.md section 8); block_size 0 = absent.
   int64_t dspark_block_size = 0, dspark_markov_rank = 0;
   std::vector<int64_t> dspark_target_layer_ids;
   int32_t dspark_noise_token_id = -1;
 
-  /// Kind of layer i; i >= num_hidden_layers are draft layers (SWA, learned routing unless i < num_hash_layers).
+  /// Kind of layer i; i >= num_hidden_layers are draft layers (SWA, learned routing unless i <
+  /// num_hash_layers).
   LayerConfig layer(int64_t i) const {
     if (i < num_hidden_layers) return layers[static_cast<size_t>(i)];
     return {LayerKind::swa, 0, i < num_hash_layers};
   }
 
-  /// Parses and checks a config.json's text (official, transformers or hybrid keys). Throws Error(bad_input) or
-  /// Error(unsupported) naming the field, what was expected and what was found.
+  /// Parses and checks a config.json's text (official, transformers or hybrid keys). Throws Error(bad_input)
+  /// or Error(unsupported) naming the field, what was expected and what was found.
   static ModelConfig parse(std::string_view json_text);
   /// "v4-flash", "v4-flash-base", "v4-flash-0731", "v4-pro", "v4-pro-0813". Throws Error(not_found).
   static ModelConfig preset(std::string_view name);

@@ -1,0 +1,21 @@
+#include "kernels/linear.h"
+
+namespace fathom {
+
+void linear_bf16_reference(const Bf16* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
+                           int64_t last, float* y, int64_t y_stride) {
+  std::vector<float> decoded(static_cast<size_t>(w.cols));
+  for (int64_t o = first; o < last; ++o) {
+    decode_row(w, o, decoded.data());
+    for (int64_t t = 0; t < rows; ++t) {
+      double sum = 0;
+      for (int64_t k = 0; k < w.cols; ++k) {
+        sum += static_cast<double>(to_float(x[t * x_stride + k])) *
+               static_cast<double>(round_bf16(decoded[static_cast<size_t>(k)]));
+      }
+      y[t * y_stride + o] = static_cast<float>(sum);
+    }
+  }
+}
+
+}  // namespace fathom

@@ -1,0 +1,31 @@
+#pragma once
+/// The release's activation quantisers as quantise-dequantise in place. Source: architecture.md section 7.
+
+#include <cstdint>
+
+#include "formats/half.h"
+
+namespace fathom {
+
+/// Each block of `block` elements along a row goes through FP8 E4M3 and back; the last block may be short.
+///
+/// @param x      [rows, dim], rows stride apart
+/// @param ue8m0  scale 2^ceil(log2(amax/448)) if true, else amax/448
+template <class Real>
+using QuantiseFp8 = void(Real* x, int64_t rows, int64_t stride, int64_t dim, int64_t block, bool ue8m0);
+
+/// Sylvester Hadamard rotation times dim^-0.5 (dim a power of two), then FP4 E2M1 with UE8M0 scales in blocks
+/// of 32 and back: the indexer's queries and keys.
+template <class Real>
+using HadamardFp4 = void(Real* x, int64_t rows, int64_t stride, int64_t dim);
+
+/// fp32 to bf16, [count], nearest, ties to even.
+using ToBf16 = void(const float* x, int64_t count, Bf16* y);
+
+template <class Real>
+void quantise_fp8_reference(Real* x, int64_t rows, int64_t stride, int64_t dim, int64_t block, bool ue8m0);
+template <class Real>
+void hadamard_fp4_reference(Real* x, int64_t rows, int64_t stride, int64_t dim);
+void to_bf16_reference(const float* x, int64_t count, Bf16* y);
+
+}  // namespace fathom
