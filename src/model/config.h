@@ -1,6 +1,9 @@
 #pragma once
 /// ModelConfig: every field of a deepseek_v4 config.json that the model needs, checked once.
 /// Source: architecture.md section 1 (fields, the rules for reading a config of any size, what is refused).
+///
+/// Limits, so that no size computed from a checked config overflows int64: each dimension as in
+/// config_json.cc, kMaxLayers layers, kMaxExperts routed experts over all layers, kMaxParameters parameters.
 
 #include <cstdint>
 #include <optional>
@@ -30,6 +33,11 @@ struct YarnConfig {
   int64_t original_max_position_embeddings = 0;
   bool operator==(const YarnConfig&) const = default;
 };
+
+inline constexpr int64_t kMaxLayers = 4096;
+inline constexpr int64_t kMaxDraftLayers = 64;
+inline constexpr int64_t kMaxExperts = int64_t{1} << 18;
+inline constexpr double kMaxParameters = 1e15;
 
 enum class ScaleFormat : uint8_t { ue8m0, f32 };  ///< quantization_config.scale_fmt; null means f32
 
@@ -61,6 +69,8 @@ struct ModelConfig {
 
   // DSpark drafter of the final checkpoints (architecture.md section 8); block_size 0 = absent.
   int64_t dspark_block_size = 0, dspark_markov_rank = 0;
+  int64_t dspark_stages =
+      0;  ///< draft layers that the checkpoint holds: compress_ratios entries beyond the layers
   std::vector<int64_t> dspark_target_layer_ids;
   int32_t dspark_noise_token_id = -1;
 
@@ -71,6 +81,9 @@ struct ModelConfig {
     return {LayerKind::swa, 0, i < num_hash_layers};
   }
 
+  /// Draft blocks in the checkpoint: the DSpark stages, else the MTP blocks.
+  int64_t draft_layers() const { return dspark_block_size > 0 ? dspark_stages : num_nextn_predict_layers; }
+
   /// Parses and checks a config.json's text (official, transformers or hybrid keys). Throws Error(bad_input)
   /// or Error(unsupported) naming the field, what was expected and what was found.
   static ModelConfig parse(std::string_view json_text);
@@ -79,7 +92,14 @@ struct ModelConfig {
   /// The config.json that parse() reads back to the same values (official field set).
   std::string to_json() const;
 
+  /// Checks what ties fields together (shapes, ids, totals); parse() and preset() have called it. Throws as
+  /// parse().
+  void validate() const;
+
   bool operator==(const ModelConfig&) const = default;
 };
+
+/// The names that ModelConfig::preset() knows.
+std::vector<std::string_view> preset_names();
 
 }  // namespace fathom
