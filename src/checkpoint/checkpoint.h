@@ -19,7 +19,10 @@ struct TensorView {
   DType dtype = DType::F32;
   std::vector<int64_t> shape;  ///< row-major, slowest first (GGUF's reversed dimensions are turned round)
   const std::byte* data = nullptr;  ///< any alignment
-  int64_t bytes = 0;
+  int64_t bytes = 0;                ///< of the values themselves
+  int64_t row_bytes = 0;  ///< distance of rows (last dimension) in bytes: more than a row's own bytes for a
+                          ///< slice of columns (GGUF's eh_proj), else rows follow each other
+  std::string_view file;  ///< path of the file it lies in; lives as long as the Checkpoint
 };
 
 /// A DSpark drafter found beside the main model: recognised and reported, not used.
@@ -43,12 +46,19 @@ class Checkpoint {
   /// "official", "transformers", "hybrid" or "gguf".
   virtual std::string_view naming() const = 0;
 
-  /// All tensors under their official names, in name order. Fused expert tensors appear as their experts
-  /// (layers.L.ffn.experts.e.w1.weight). Copies that the official converter skips are left out.
+  /// All tensors of the main model and its MTP block (scales included) under their official names, in name
+  /// order. Fused expert tensors appear as their experts (layers.L.ffn.experts.e.w1.weight). Copies that the
+  /// official converter skips are left out. There is an MTP block if and only if has("mtp.0.e_proj.weight").
   virtual const std::vector<std::string>& names() const = 0;
+  /// Official names that are known but belong to no block fathom runs: those of a DSpark drafter, or of an
+  /// MTP block that is incomplete. tensor() reaches them, has() does not.
+  virtual const std::vector<std::string>& unused_names() const = 0;
   /// Names in the file that belong to nothing known (neither model, skipped copies nor drafter).
   virtual const std::vector<std::string>& unknown_names() const = 0;
   virtual std::optional<DsparkInfo> dspark() const = 0;
+  /// One line each, for the user to see once: a drafter that is present and not used, an MTP block without
+  /// its head, an index whose total size is wrong.
+  virtual const std::vector<std::string>& notes() const = 0;
 
   virtual bool has(std::string_view official_name) const = 0;
   /// The stored tensor (a slice of a fused one where need be). Throws Error(not_found).
@@ -62,6 +72,14 @@ class Checkpoint {
   std::vector<float> floats(std::string_view official_name, int64_t count) const;
   /// An integer table (tid2eid) as int32, from I64 or I32; every value must lie in [0, limit).
   std::vector<int32_t> ints(std::string_view official_name, int64_t count, int64_t limit) const;
+  /// Reads every scale of every weight, unused ones included, and throws Error(bad_input) naming file, tensor
+  /// and position of the first that is NaN or infinite. Reads as much as all scales take: for inspect and
+  /// verify.
+  void validate_scales() const;
 };
+
+/// Largest scale grid that Checkpoint::matrix() checks by itself: every FP8 grid of the published models is
+/// smaller.
+inline constexpr int64_t kCheckedScaleBytes = 64 * 1024;
 
 }  // namespace fathom
