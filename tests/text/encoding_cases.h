@@ -1,0 +1,27 @@
+#pragma once
+// Files of tests/golden/encoding, read by "\n" only (the texts hold U+2028).
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/python_json.h"
+
+namespace fathom::test {
+
+inline std::string read_golden(const std::string& name) {
+  std::ifstream in(std::string(FATHOM_SOURCE_DIR "/tests/golden/encoding/") + name, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+inline std::vector<JsonValue> read_golden_lines(const std::string& name) {
+  std::vector<JsonValue> cases;
+  std::istringstream lines(read_golden(name));
+  for (std::string line; std::getline(lines, line);) cases.push_back(parse_json(line));
+  return cases;
+}
+
+}  // namespace fathom::test
