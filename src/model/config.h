@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/activation_quant.h"
+
 namespace fathom {
 
 enum class LayerKind : uint8_t {
@@ -39,8 +41,6 @@ inline constexpr int64_t kMaxDraftLayers = 64;
 inline constexpr int64_t kMaxExperts = int64_t{1} << 18;
 inline constexpr double kMaxParameters = 1e15;
 
-enum class ScaleFormat : uint8_t { ue8m0, f32 };  ///< quantization_config.scale_fmt; null means f32
-
 struct ModelConfig {
   int64_t vocab_size = 0, hidden_size = 0, num_hidden_layers = 0;
   int64_t num_attention_heads = 0, head_dim = 0, qk_rope_head_dim = 0;
@@ -63,7 +63,7 @@ struct ModelConfig {
   std::vector<LayerConfig> layers;  ///< num_hidden_layers entries
 
   bool quantised = false;                         ///< has quantization_config (quant_method fp8)
-  ScaleFormat scale_format = ScaleFormat::ue8m0;  ///< of activations
+  ScaleFormat scale_format = ScaleFormat::ue8m0;  ///< quantization_config.scale_fmt, of activations
   std::string expert_dtype;                       ///< "fp4", "fp8" or "" (absent)
   std::string dtype;                              ///< dtype or torch_dtype: "bfloat16", "float32", ... or ""
 
