@@ -1,0 +1,12 @@
+#pragma once
+/// DeepSeek-V3.2, the model that V4's published ratios are measured against (architecture.md section 10).
+
+#include "engine/cost.h"
+
+namespace fathom {
+
+/// V3.2 without its MTP layer: 671.9B parameters, 37.48B active; linear weights FP8 with F32 scales per 128 x
+/// 128 block, the rest bf16, as released.
+CostModel v32_cost();
+
+}  // namespace fathom
