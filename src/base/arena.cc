@@ -1,0 +1,36 @@
+#include "base/arena.h"
+
+#include <algorithm>
+#include <new>
+
+#include "base/error.h"
+
+namespace fathom {
+namespace {
+constexpr size_t kAlign = 64;
+constexpr size_t kFirstBlock = size_t{1} << 20;
+}  // namespace
+
+void Arena::Deleter::operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(kAlign)); }
+
+void* Arena::allocate_bytes(size_t bytes) {
+  bytes = (bytes + kAlign - 1) / kAlign * kAlign;
+  while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size) {
+    ++block_;  // what is left of this block stays unused until its mark is released
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    const size_t last = blocks_.empty() ? kFirstBlock : std::min(blocks_.back().size * 2, size_t{1} << 28);
+    const size_t size = std::max(bytes, last);
+    auto* data = static_cast<std::byte*>(::operator new(size, std::align_val_t(kAlign), std::nothrow));
+    if (!data) fail(ErrorCode::out_of_memory, "scratch memory: expected {} bytes more, the system has none", size);
+    blocks_.push_back({std::unique_ptr<std::byte, Deleter>(data), size});
+    bytes_ += static_cast<int64_t>(size);
+    used_ = 0;
+  }
+  void* out = blocks_[block_].data.get() + used_;
+  used_ += bytes;
+  return out;
+}
+
+}  // namespace fathom

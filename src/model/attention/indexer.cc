@@ -1,0 +1,39 @@
+#include "model/attention/indexer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/instantiate.h"
+
+namespace fathom {
+
+template <class Real>
+IndexerQueries<Real> indexer_queries(const Context<Real>& ctx, const ModelConfig& config,
+                                     const IndexerParams<WeightView>& w, Mat<const Real> x,
+                                     Mat<const Real> qr, const Real* cos, const Real* sin) {
+  const int64_t heads = config.index_n_heads, dim = config.index_head_dim, r = config.qk_rope_head_dim;
+  const IndexerQueries<Real> out{ctx.scratch(x.rows, heads * dim), ctx.scratch(x.rows, heads)};
+  ctx.linear(qr, w.wq_b, out.q);
+  ctx.rope(out.q.data + dim - r, x.rows, out.q.stride, heads, dim, r / 2, cos, sin, false);
+  if (ctx.numerics().quantise_indexer) ctx.hadamard_fp4(out.q.data, x.rows * heads, dim, dim);
+  ctx.linear_exact(x, w.weights_proj, out.weights);
+  const Real factor = 1 / std::sqrt(static_cast<Real>(dim)) / std::sqrt(static_cast<Real>(heads));
+  for (int64_t i = 0; i < x.rows * heads; ++i) out.weights.data[i] *= factor;
+  return out;
+}
+
+template <class Real>
+void score_keys(const Context<Real>& ctx, const ModelConfig& config, const Real* q, const Real* weights,
+                const PagedRows& keys, int64_t first, int64_t last, Real* scores) {
+  for (int64_t i = first; i < last;) {
+    const int64_t count = std::min(keys.run(i), last - i);
+    ctx.kernels().indexer_scores(q, weights, config.index_n_heads, config.index_head_dim, keys.row(i),
+                                 keys.row_bytes(), count, ctx.numerics().kv_type, scores + i);
+    i += count;
+  }
+}
+
+FATHOM_INSTANTIATE(indexer_queries);
+FATHOM_INSTANTIATE(score_keys);
+
+}  // namespace fathom

@@ -1,0 +1,73 @@
+#pragma once
+/// Context: the one argument that goes everywhere. A method of each kernel's name works on whole matrices and
+/// splits the work over threads; kernels know ranges only (design: "Types and ownership").
+
+#include "base/arena.h"
+#include "base/tensor.h"
+#include "base/thread_pool.h"
+#include "kernels/kernels.h"
+#include "model/numerics.h"
+#include "model/trace.h"
+
+namespace fathom {
+
+template <class Real>
+class Context {
+ public:
+  Context(const Kernels<Real>& kernels, ThreadPool& pool, Arena& arena, const Numerics& numerics,
+          bool ue8m0_activations)
+      : kernels_(kernels), pool_(pool), arena_(arena), numerics_(numerics), ue8m0_(ue8m0_activations) {}
+
+  const Kernels<Real>& kernels() const { return kernels_; }
+  const Numerics& numerics() const { return numerics_; }
+  Arena& arena() const { return arena_; }
+  int64_t threads() const { return pool_.threads(); }
+  Trace<Real>* trace = nullptr;
+
+  /// Uninitialised [rows, cols], released with the enclosing ArenaScope.
+  Mat<Real> scratch(int64_t rows, int64_t cols) const {
+    return {arena_.allocate<Real>(rows * cols), rows, cols};
+  }
+
+  /// fn(begin, end) over [0, count) in pieces of at least `grain`; serial where count <= grain.
+  template <class F>
+  void parallel_for(int64_t count, int64_t grain, F&& fn) const {
+    if (count <= 0) return;
+    pool_.parallel_for(count, grain, fn);
+  }
+  /// Pieces of rows of `work` scalar operations each, so that a piece is worth a thread's waking.
+  template <class F>
+  void parallel_rows(int64_t rows, int64_t work, F&& fn) const {
+    parallel_for(rows, grain_for(work), fn);
+  }
+
+  /// A small parameter as Real values (float: in place; double: decoded into scratch).
+  const Real* values(const WeightView& w) const;
+
+  /// y = x w^T in the mode's arithmetic: bf16 (fast), quantised activations for FP8 and FP4 weights (release,
+  /// unless quantise is false: wo_a), else fp32.
+  void linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, bool quantise = true) const;
+  /// y = x w^T in fp32 whatever the mode: mHC, router, the scorer's weights.
+  void linear_exact(Mat<const Real> x, const WeightView& w, Mat<Real> y) const;
+
+  void rms_norm(const Real* x, const Real* weight, Real eps, int64_t rows, int64_t dim, Real* y,
+                Real* inv_rms = nullptr) const;
+  void rope(Real* x, int64_t rows, int64_t row_stride, int64_t heads, int64_t head_stride, int64_t pairs,
+            const Real* cos, const Real* sin, bool inverse) const;
+  void quantise_fp8(Real* x, int64_t rows, int64_t stride, int64_t dim, int64_t block) const;
+  void hadamard_fp4(Real* x, int64_t rows, int64_t stride, int64_t dim) const;
+  void swiglu(Mat<const Real> gate, Mat<const Real> up, const Real* route, Real limit, Mat<Real> act) const;
+
+ private:
+  static int64_t grain_for(int64_t work) {
+    constexpr int64_t kWorth = 1 << 15;
+    return work >= kWorth ? 1 : (kWorth + work - 1) / (work > 0 ? work : 1);
+  }
+  const Kernels<Real>& kernels_;
+  ThreadPool& pool_;
+  Arena& arena_;
+  const Numerics& numerics_;
+  bool ue8m0_;
+};
+
+}  // namespace fathom

@@ -1,0 +1,21 @@
+#pragma once
+/// Observer of a forward pass: golden tests, `fathom logits --trace`, `inspect`.
+
+#include <cstdint>
+
+namespace fathom {
+
+/// Values come as doubles' or floats' rows of the batch; layers >= num_hidden_layers are draft blocks.
+template <class Real>
+class Trace {
+ public:
+  virtual ~Trace() = default;
+  /// streams [rows, n, D] after the block.
+  virtual void streams(int64_t layer, const Real* values, int64_t rows, int64_t width) = 0;
+  /// ids [rows, k] ascending, weights [rows, k] with routed_scaling_factor in them.
+  virtual void router(int64_t layer, const int32_t* ids, const Real* weights, int64_t rows, int64_t k) = 0;
+  /// ids [rows, width] chosen entries ascending, -1 last.
+  virtual void indexer(int64_t layer, const int32_t* ids, int64_t rows, int64_t width) = 0;
+};
+
+}  // namespace fathom
