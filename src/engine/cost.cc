@@ -92,6 +92,11 @@ int64_t CostModel::kv_bytes_read(int64_t context) const {
 }
 
 CostModel cost_of(const ModelConfig& config, std::string name, WeightFormat format) {
+  return cost_of(config, std::move(name), [&](const TensorInfo& tensor) { return stored(tensor, format); });
+}
+
+CostModel cost_of(const ModelConfig& config, std::string name,
+                  const std::function<std::vector<StoredTensor>(const TensorInfo&)>& storage_of) {
   CostModel model;
   model.name = std::move(name);
   model.index_weight = 0.5;  // FP4
@@ -104,7 +109,7 @@ CostModel cost_of(const ModelConfig& config, std::string name, WeightFormat form
   };
   for (const TensorInfo& tensor : inventory(config)) {
     int64_t bytes = 0;
-    for (const StoredTensor& each : stored(tensor, format)) {
+    for (const StoredTensor& each : storage_of(tensor)) {
       (tensor.draft ? model.draft_bytes_by_dtype : model.bytes_by_dtype)[each.dtype] += each.bytes;
       bytes += each.bytes;
     }

@@ -3,6 +3,7 @@
 /// Source: architecture.md section 10, which also says by which conventions the published figures come out.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -71,7 +72,10 @@ struct CostModel {
 
 inline constexpr int64_t kMaxPlanContext = int64_t{1} << 40;
 
-/// The model of a config, its weights stored in `format`.
+/// The model of a config, its tensors as `storage_of` says they lie (values, then scales; empty if absent).
+CostModel cost_of(const ModelConfig& config, std::string name,
+                  const std::function<std::vector<StoredTensor>(const TensorInfo&)>& storage_of);
+/// The same, its weights stored in `format`.
 CostModel cost_of(const ModelConfig& config, std::string name, WeightFormat format);
 inline CostModel cost_of(const ModelConfig& config, std::string name) {
   return cost_of(config, std::move(name), usual_format(config));
