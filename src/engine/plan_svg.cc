@@ -12,10 +12,11 @@
 namespace fathom {
 namespace {
 
-constexpr double kWidth = 1080, kHeight = 540;
-constexpr double kPanelTop = 96, kPanelHeight = 344, kPanelWidth = 400;
+constexpr double kWidth = 1080, kHeight = 550;
+constexpr double kPanelTop = 106, kPanelHeight = 344, kPanelWidth = 400;
 constexpr double kLeft[2] = {84, 604};
 constexpr double kFirstContext = 1024, kLastContext = 1048576;
+constexpr int64_t kSharesContext = 1'000'000;  // where the published ratios are taken
 
 // Okabe-Ito colours: told apart by everyone; the baseline is grey and dashed.
 constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
@@ -45,6 +46,29 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+// "20.00G" -> "20G".
+std::string tick_text(std::string text) {
+  const size_t dot = text.find(".00");
+  return dot == std::string::npos ? text : text.erase(dot, 3);
+}
+
+// The next 1, 2 or 5 times a power of ten, above or below; never the value itself, so that no curve lies on
+// the frame and the axis is never empty.
+double round_bound(double value, bool up) {
+  const double base = std::pow(10, std::floor(std::log10(value)));
+  constexpr double kSteps[] = {0.5, 1, 2, 5, 10, 20};
+  if (up) {
+    for (const double step : kSteps) {
+      if (step * base > value * 1.02) return step * base;
+    }
+  }
+  double below = kSteps[0] * base;
+  for (const double step : kSteps) {
+    if (step * base < value / 1.02) below = step * base;
+  }
+  return below;
+}
+
 // One panel: a frame, log axes with a grid line per decade, and the curves.
 class Panel {
  public:
@@ -61,15 +85,22 @@ class Panel {
              const std::function<std::string(double)>& tick) const {
     out += fmt::format("<text x=\"{}\" y=\"{}\" class=\"title\">{}</text>\n", left_, kPanelTop - 14, title);
     const double right = left_ + kPanelWidth, bottom = kPanelTop + kPanelHeight;
-    for (double exponent = std::ceil(low_ - 1e-9); exponent <= high_ + 1e-9; ++exponent) {
-      const double value = std::pow(10, exponent), at = y(value);
-      out += fmt::format("<line x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\" class=\"grid\"/>\n", left_,
-                         at, right, at);
-      out += fmt::format("<text x=\"{}\" y=\"{:.1f}\" class=\"tick\" text-anchor=\"end\">{}</text>\n",
-                         left_ - 7, at + 4, tick(value));
-      for (int step = 2; step < 10 && exponent + std::log10(step) <= high_; ++step) {
-        out += fmt::format("<line x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\" class=\"minor\"/>\n", left_,
-                           y(value * step), left_ + 4, y(value * step));
+    // Decades are labelled; on a short axis 2 and 5 of each decade too, the other digits are small ticks.
+    const bool fine = high_ - low_ < 3;
+    for (double exponent = std::floor(low_); exponent <= high_; ++exponent) {
+      for (int digit = 1; digit < 10; ++digit) {
+        const double value = digit * std::pow(10, exponent), place = std::log10(value);
+        if (place < low_ - 1e-9 || place > high_ + 1e-9) continue;
+        const double at = y(value);
+        if (digit == 1 || (fine && (digit == 2 || digit == 5))) {
+          out += fmt::format("<line x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\" class=\"grid\"/>\n",
+                             left_, at, right, at);
+          out += fmt::format("<text x=\"{}\" y=\"{:.1f}\" class=\"tick\" text-anchor=\"end\">{}</text>\n",
+                             left_ - 7, at + 4, tick(value));
+        } else {
+          out += fmt::format("<line x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\" class=\"minor\"/>\n",
+                             left_, at, left_ + 4, at);
+        }
       }
     }
     for (double context = kFirstContext; context <= kLastContext; context *= 4) {
@@ -131,7 +162,7 @@ void legend(std::string& out, const std::vector<Series>& series) {
   }
 }
 
-// Curves of one quantity, the axis that holds them, and each model's share of V3.2 at the last context.
+// Curves of one quantity, the axis that holds them, and each model's share of V3.2.
 void draw_panel(std::string& out, std::span<const CostModel> models, double left, const char* title,
                 const char* y_label, const std::function<double(const CostModel&, int64_t)>& quantity,
                 const std::function<std::string(double)>& tick, bool with_legend) {
@@ -155,17 +186,15 @@ void draw_panel(std::string& out, std::span<const CostModel> models, double left
     }
     series.push_back(std::move(each));
   }
-  // Whole decades; at least one.
-  const double first = std::floor(std::log10(low)), last = std::max(std::ceil(std::log10(high)), first + 1);
-  const Panel panel(left, std::pow(10, first), std::pow(10, last));
+  const Panel panel(left, round_bound(low, false), round_bound(high, true));
   panel.frame(out, title, y_label, tick);
   for (const Series& each : series) panel.curve(out, each);
   std::vector<std::string> shares;
-  const double whole = series.back().points.back().second;
+  const double whole = quantity(models.back(), kSharesContext);
   for (size_t i = 0; i < series.size(); ++i) {
     shares.push_back(i + 1 == series.size()
                          ? "V3.2"
-                         : fmt::format("{:.3g}%", 100 * series[i].points.back().second / whole));
+                         : fmt::format("{:.1f}%", 100 * quantity(models[i], kSharesContext) / whole));
   }
   panel.end_labels(out, series, shares);
   if (with_legend) legend(out, series);
@@ -194,15 +223,15 @@ std::string plan_svg(std::span<const CostModel> models) {
   draw_panel(
       out, all, kLeft[0], "FLOPs of one decoded token", "FP8-equivalent FLOPs",
       [](const CostModel& model, int64_t n) { return model.flops(n).equivalent_fp8(); },
-      [](double value) { return human_flops(value); }, true);
+      [](double value) { return tick_text(human_flops(value)); }, true);
   draw_panel(
       out, all, kLeft[1], "KV state of one sequence", "bytes",
       [](const CostModel& model, int64_t n) { return static_cast<double>(model.kv_bytes(n)); },
-      [](double value) { return human_bytes(value); }, false);
+      [](double value) { return tick_text(human_bytes(value)); }, false);
   out += fmt::format(
       "<text x=\"{}\" y=\"{}\" class=\"note\">FP8-equivalent: bf16 work (core attention) counts double, FP8 "
       "once, FP4 "
-      "(V4's indexer) half. At the right edge: share of V3.2 at 1M (1,048,576) tokens.</text>\n</svg>\n",
+      "(V4's indexer) half. At the right edge: share of V3.2 at 1,000,000 tokens.</text>\n</svg>\n",
       kLeft[0], kHeight - 22);
   return out;
 }

@@ -91,13 +91,14 @@ TEST_CASE("the picture is well-formed and shows every model") {
   CHECK(contains(svg, "a&lt;b&amp;&quot;c\\x01"));
   CHECK(contains(svg, ">DeepSeek-V3.2<"));
   CHECK(contains(svg, ">context, tokens<"));
+  for (const char* share : {">26.8%<", ">10.0%<", ">10.5%<", ">7.3%<"}) CHECK(contains(svg, share));
   const std::regex curve("<polyline");
   CHECK(std::distance(std::sregex_iterator(svg.begin(), svg.end(), curve), std::sregex_iterator()) == 6);
   // Every point lies inside the frame.
   const std::regex point("([0-9.-]+),([0-9.-]+)[ \"]");
   for (std::sregex_iterator it(svg.begin(), svg.end(), point), end; it != end; ++it) {
     const double y = std::stod((*it)[2]);
-    CHECK((y >= 95.9 && y <= 440.1));
+    CHECK((y >= 105.9 && y <= 450.1));
   }
 }
 
