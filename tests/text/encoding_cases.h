@@ -10,11 +10,15 @@
 
 namespace fathom::test {
 
-inline std::string read_golden(const std::string& name) {
-  std::ifstream in(std::string(FATHOM_SOURCE_DIR "/tests/golden/encoding/") + name, std::ios::binary);
+inline std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
+}
+
+inline std::string read_golden(const std::string& name) {
+  return read_file(FATHOM_SOURCE_DIR "/tests/golden/encoding/" + name);
 }
 
 inline std::vector<JsonValue> read_golden_lines(const std::string& name) {
