@@ -95,10 +95,14 @@ TEST_CASE("the picture is well-formed and shows every model") {
   const std::regex curve("<polyline");
   CHECK(std::distance(std::sregex_iterator(svg.begin(), svg.end(), curve), std::sregex_iterator()) == 6);
   // Every point lies inside the frame.
-  const std::regex point("([0-9.-]+),([0-9.-]+)[ \"]");
-  for (std::sregex_iterator it(svg.begin(), svg.end(), point), end; it != end; ++it) {
-    const double y = std::stod((*it)[2]);
-    CHECK((y >= 105.9 && y <= 450.1));
+  const std::regex points("points=\"([^\"]+)\""), point("([0-9.-]+),([0-9.-]+)");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), points), end; it != end; ++it) {
+    const std::string list_of_points = (*it)[1];
+    for (std::sregex_iterator each(list_of_points.begin(), list_of_points.end(), point); each != end;
+         ++each) {
+      const double y = std::stod((*each)[2]);
+      CHECK((y >= 105.9 && y <= 450.1));
+    }
   }
 }
 
