@@ -1,0 +1,15 @@
+#pragma once
+/// Ctrl-C: the first one asks the running work to stop, a second one ends the program with 130.
+
+namespace fathom::cli {
+
+/// Installs the handler of SIGINT and SIGTERM.
+void watch_interrupts();
+/// Whether an interrupt is pending.
+bool interrupted();
+/// Takes a pending interrupt back (chat: the answer was stopped, the program goes on).
+void clear_interrupt();
+/// Throws ExitStatus{130} if one is pending.
+void check_interrupt();
+
+}  // namespace fathom::cli
