@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "checkpoint/checkpoint.h"
 #include "engine/cost_baseline.h"
 #include "engine/price.h"
@@ -212,18 +211,7 @@ ordered_json price_json(const CostModel& model) {
   return out;
 }
 
-std::string read_config(const std::filesystem::path& path) {
-  constexpr std::uintmax_t kMaxConfig = 16u << 20;
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) fail(ErrorCode::io, "{}: expected a readable file, found {}", path.string(), error.message());
-  if (size > kMaxConfig)
-    bad_input("{}: expected at most {} bytes, found {}", path.string(), kMaxConfig, size);
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad()) fail(ErrorCode::io, "{}: expected a readable file, found a read error", path.string());
-  return text;
-}
+constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
 
 bool has_weights(const std::filesystem::path& folder) {
   return std::filesystem::exists(folder / "model.safetensors.index.json") ||
@@ -269,7 +257,7 @@ CostModel plan_model(const std::string& name_or_path) {
   if (std::filesystem::is_directory(path) && !has_weights(path)) {
     const auto file = path / "config.json";
     const ModelConfig config =
-        in_context(file.string(), [&] { return ModelConfig::parse(read_config(file)); });
+        in_context(file.string(), [&] { return ModelConfig::parse(read_text(file, kMaxConfigBytes)); });
     return cost_of(
         config, path.filename().empty() ? path.parent_path().filename().string() : path.filename().string());
   }
