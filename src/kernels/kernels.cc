@@ -1,5 +1,7 @@
 #include "kernels/kernels.h"
 
+#include <array>
+
 namespace fathom {
 
 template <class Real>
@@ -18,6 +20,18 @@ const Kernels<Real>& reference_kernels() {
 template const Kernels<float>& reference_kernels<float>();
 template const Kernels<double>& reference_kernels<double>();
 
-const Kernels<float>& kernels_for(Target) { return reference_kernels<float>(); }
+const Kernels<float>& kernels_for(Target target) {
+  static const std::array<Kernels<float>, 4> tables = [] {
+    std::array<Kernels<float>, 4> made;
+    for (const Target each : {Target::plain, Target::avx2, Target::avx512, Target::avx512_bf16}) {
+      Kernels<float>& k = made[static_cast<size_t>(each)];
+      k = reference_kernels<float>();
+      k.linear = linear_for(each);
+      k.linear_bf16 = linear_bf16_for(each);
+    }
+    return made;
+  }();
+  return tables[static_cast<size_t>(target)];
+}
 
 }  // namespace fathom

@@ -1,5 +1,15 @@
 #include "kernels/linear.h"
 
+#include <utility>
+
+#include "formats/ue8m0.h"
+#include "kernels/linear_format.h"
+#include "kernels/linear_tables.h"
+
+#define FATHOM_KERNEL "kernels/linear.simd.h"
+#define FATHOM_KERNEL_HAS_BF16
+#include "kernels/foreach_target.h"
+
 namespace fathom {
 
 void linear_bf16_reference(const Bf16* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
@@ -17,5 +27,8 @@ void linear_bf16_reference(const Bf16* x, int64_t rows, int64_t x_stride, const 
     }
   }
 }
+
+Linear<float>* linear_for(Target target) { return FATHOM_PICK(linear, target); }
+LinearBf16* linear_bf16_for(Target target) { return FATHOM_PICK(linear_bf16, target); }
 
 }  // namespace fathom

@@ -45,4 +45,8 @@ void linear_reference(const Real* x, int64_t rows, int64_t x_stride, const Weigh
 void linear_bf16_reference(const Bf16* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
                            int64_t last, float* y, int64_t y_stride);
 
+/// The bodies for a target.
+Linear<float>* linear_for(Target target);
+LinearBf16* linear_bf16_for(Target target);
+
 }  // namespace fathom

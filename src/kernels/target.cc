@@ -26,12 +26,14 @@ const std::vector<Target>& available_targets() {
     std::vector<Target> found{Target::plain};
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
       found.push_back(Target::avx2);
       if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
         found.push_back(Target::avx512);
-        if (__builtin_cpu_supports("avx512bf16")) found.push_back(Target::avx512_bf16);
+        if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi")) {
+          found.push_back(Target::avx512_bf16);
+        }
       }
     }
 #endif

@@ -10,7 +10,7 @@ enum class Target {
   plain,        ///< the build's baseline (x86-64-v2, or any other architecture)
   avx2,         ///< AVX2, FMA, F16C
   avx512,       ///< AVX-512 F, BW, VL, DQ
-  avx512_bf16,  ///< avx512 and VDPBF16PS
+  avx512_bf16,  ///< avx512, VDPBF16PS and VBMI
 };
 
 std::string_view name(Target target);  ///< "plain", "avx2", "avx512", "avx512_bf16"

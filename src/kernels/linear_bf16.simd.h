@@ -1,0 +1,196 @@
+// y = x W^T of bfloat16 by VDPBF16PS: 32 products a step. FP8 and FP4 with power-of-two scales are exact in
+// bfloat16 and come out of look-up tables (linear_tables.h) with their scale.
+
+namespace fathom::FATHOM_TARGET {
+
+// A decoder gives four steps of 32 values at a time: block(k, out) those of columns [k, k + 128), last(k,
+// out) the rest of a row, padded with zeros.
+struct Bf16InPlace {
+  Bf16InPlace(const WeightView& w, int64_t row) : p(w.data + row * w.row_bytes), cols(w.cols) {}
+  static constexpr int64_t bytes(int64_t values) { return values * 2; }
+  void block(int64_t k, __m512i* out) const {
+    for (int i = 0; i < 4; ++i) out[i] = _mm512_loadu_si512(p + (k + 32 * i) * 2);
+  }
+  void last(int64_t k, __m512i* out) const {
+    for (int i = 0; k < cols; ++i, k += 32)
+      out[i] = Bf16Dot::load(p + k * 2, std::min<int64_t>(32, cols - k));
+  }
+  const std::byte* p;
+  int64_t cols;
+};
+
+struct Bf16FromFp8 {
+  Bf16FromFp8(const WeightView& w, int64_t row)
+      : p(w.data + row * w.row_bytes),
+        scales(w.scale_layout == ScaleLayout::none ? nullptr
+                                                   : reinterpret_cast<const uint8_t*>(w.scales) +
+                                                         (w.scale_first_row + row) / 128 * w.scale_row_bytes),
+        tables(fp8_bf16_tables()),
+        cols(w.cols) {}
+  static constexpr int64_t bytes(int64_t values) { return values; }
+  void block(int64_t k, __m512i* out) const {
+    const Table table(*this, k);
+    table.decode(_mm512_loadu_si512(p + k), out);
+    table.decode(_mm512_loadu_si512(p + k + 64), out + 2);
+  }
+  void last(int64_t k, __m512i* out) const {
+    const Table table(*this, k);
+    for (; k < cols; k += 64, out += 2) {
+      const int64_t n = std::min<int64_t>(64, cols - k);
+      const __mmask64 mask = n == 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
+      table.decode(_mm512_maskz_loadu_epi8(mask, p + k), out);
+    }
+  }
+
+  struct Table {
+    Table(const Bf16FromFp8& row, int64_t k) {
+      const Fp8Bf16Table& from = row.tables[row.scales ? row.scales[k / 128] : 127];
+      low0 = _mm512_load_si512(from.low), low1 = _mm512_load_si512(from.low + 64);
+      high0 = _mm512_load_si512(from.high), high1 = _mm512_load_si512(from.high + 64);
+    }
+    // 64 codes to two vectors in order of columns.
+    void decode(__m512i codes, __m512i* out) const {
+      // Interleaving works within quarters, so quarter i must hold eighths i and i + 4.
+      codes = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), codes);
+      const __m512i low = _mm512_permutex2var_epi8(low0, codes, low1);
+      const __m512i high = _mm512_permutex2var_epi8(high0, codes, high1);
+      const __m512i with_sign =
+          _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(-128), 0xF8);  // a | (b & c)
+      out[0] = _mm512_unpacklo_epi8(low, with_sign);
+      out[1] = _mm512_unpackhi_epi8(low, with_sign);
+    }
+    __m512i low0, low1, high0, high1;
+  };
+
+  const std::byte* p;
+  const uint8_t* scales;
+  const Fp8Bf16Table* tables;
+  int64_t cols;
+};
+
+struct Bf16FromFp4 {
+  Bf16FromFp4(const WeightView& w, int64_t row)
+      : p(w.data + row * w.row_bytes),
+        scales(w.scale_layout == ScaleLayout::none ? nullptr
+                                                   : reinterpret_cast<const uint8_t*>(w.scales) +
+                                                         (w.scale_first_row + row) * w.scale_row_bytes),
+        tables(fp4_bf16_tables()),
+        cols(w.cols) {}
+  static constexpr int64_t bytes(int64_t values) { return values / 2; }
+  void block(int64_t k, __m512i* out) const {
+    for (int i = 0; i < 4; ++i) out[i] = decode(k + 32 * i);
+  }
+  void last(int64_t k, __m512i* out) const {
+    for (; k < cols; k += 32) *out++ = decode(k);  // cols is a multiple of 32
+  }
+  __m512i decode(int64_t k) const {
+    const __m512i packed =
+        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p + k / 2)));
+    const __m512i table = _mm512_broadcast_i64x4(
+        _mm256_load_si256(reinterpret_cast<const __m256i*>(tables[scales ? scales[k / 32] : 127].bits)));
+    // Word i: byte i / 2, shifted so that its nibble comes lowest. The look-up takes five bits, and the table
+    // is there twice, so the bit above the nibble does not matter.
+    const __m512i pair =
+        _mm512_srlv_epi16(_mm512_maskz_permutexvar_epi8(0x5555555555555555, byte_of_word(), packed),
+                          _mm512_set1_epi32(4 << 16));
+    return _mm512_permutexvar_epi16(pair, table);
+  }
+  static __m512i byte_of_word() {  // word i holds i / 2
+    return _mm512_set_epi32(0xF000F, 0xE000E, 0xD000D, 0xC000C, 0xB000B, 0xA000A, 0x90009, 0x80008, 0x70007,
+                            0x60006, 0x50005, 0x40004, 0x30003, 0x20002, 0x10001, 0);
+  }
+  const std::byte* p;
+  const uint8_t* scales;
+  const Fp4Bf16Table* tables;
+  int64_t cols;
+};
+
+template <class D, size_t... O>
+static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, float* y,
+                         std::index_sequence<O...>) {
+  constexpr int kOutputs = sizeof...(O);
+  constexpr int64_t kAhead = 1024;
+  const D rows[kOutputs] = {D(w, first + static_cast<int64_t>(O))...};
+  V sum[kOutputs];
+  for (V& s : sum) s = vzero();
+  int64_t k = 0;
+  for (; k + 128 <= w.cols; k += 128) {
+    __m512i step[4];
+    for (int i = 0; i < 4; ++i) step[i] = Bf16Dot::load(x + k + 32 * i);
+    for (int o = 0; o < kOutputs; ++o) {
+      for (int64_t line = 0; line < D::bytes(128); line += 64) {
+        __builtin_prefetch(rows[o].p + D::bytes(k) + kAhead + line);
+      }
+      __m512i weights[4];
+      rows[o].block(k, weights);
+      for (int i = 0; i < 4; ++i) sum[o] = dot_bf16(step[i], weights[i], sum[o]);
+    }
+  }
+  if (k < w.cols) {
+    for (int o = 0; o < kOutputs; ++o) {
+      __m512i weights[4];
+      rows[o].last(k, weights);
+      for (int64_t j = k, i = 0; j < w.cols; j += 32, ++i) {
+        sum[o] = dot_bf16(Bf16Dot::load(x + j, std::min<int64_t>(32, w.cols - j)), weights[i], sum[o]);
+      }
+    }
+  }
+  if constexpr (kOutputs % 4 == 0) {
+    for (int o = 0; o < kOutputs; o += 4) vfold4(sum[o], sum[o + 1], sum[o + 2], sum[o + 3], y + o);
+  } else {
+    for (int o = 0; o < kOutputs; ++o) y[o] = vfold(sum[o]);
+  }
+}
+
+template <class D>
+static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, int64_t last, float* y) {
+  int64_t o = first;
+  for (; o + 8 <= last; o += 8) one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<8>());
+  for (; o < last; ++o) one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<1>());
+}
+
+// Row `row` of w as bfloat16 in out, which has room for a multiple of 128.
+template <class D>
+static void decode_bf16_to(const WeightView& w, int64_t row, Bf16* out) {
+  const D decoder(w, row);
+  for (int64_t k = 0; k < w.cols; k += 128) {
+    __m512i step[4] = {};
+    k + 128 <= w.cols ? decoder.block(k, step) : decoder.last(k, step);
+    for (int i = 0; i < 4; ++i) _mm512_storeu_si512(out + k + 32 * i, step[i]);
+  }
+}
+
+static void linear_bf16(const Bf16* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
+                        int64_t last, float* y, int64_t y_stride) {
+  const LinearFormat format = linear_format(w);
+  const bool exact = exact_in_bf16(w);
+  if (rows == 1 && exact) {
+    if (format == LinearFormat::bf16) return one_row_bf16<Bf16InPlace>(x, w, first, last, y);
+    if (format == LinearFormat::fp8) return one_row_bf16<Bf16FromFp8>(x, w, first, last, y);
+    if (format == LinearFormat::fp4) return one_row_bf16<Bf16FromFp4>(x, w, first, last, y);
+  }
+  if (format == LinearFormat::bf16) {
+    return tiles<Bf16Dot>(x, rows, x_stride, w.cols, first, last, y, y_stride, [&](int64_t o, int64_t) {
+      return WeightTile{w.data + o * w.row_bytes, w.row_bytes};
+    });
+  }
+  const int64_t width = (w.cols + 127) / 128 * 128;
+  Bf16* buffer = thread_scratch(ScratchSlot::weights).take<Bf16>(4 * width);
+  tiles<Bf16Dot>(x, rows, x_stride, w.cols, first, last, y, y_stride, [&](int64_t o, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      Bf16* out = buffer + i * width;
+      if (exact && format == LinearFormat::fp8) {
+        decode_bf16_to<Bf16FromFp8>(w, o + i, out);
+      } else if (exact && format == LinearFormat::fp4) {
+        decode_bf16_to<Bf16FromFp4>(w, o + i, out);
+      } else {
+        float* wide = thread_scratch(ScratchSlot::activations).take<float>(width);
+        decode_any(w, o + i, wide);
+        for (int64_t k = 0; k < w.cols; ++k) out[k] = to_bf16(wide[k]);
+      }
+    }
+    return WeightTile{reinterpret_cast<const std::byte*>(buffer), width * 2};
+  });
+}
+
+}  // namespace fathom::FATHOM_TARGET
