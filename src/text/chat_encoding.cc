@@ -43,7 +43,8 @@ class Renderer {
         render_with_sections(turn.message);
         break;
       case Role::user:
-        render_user(turn);
+        out_.token(protocol::kUser);
+        append_blocks(turn.blocks, out_);
         break;
       case Role::assistant:
         render_assistant(index);
@@ -68,18 +69,6 @@ class Renderer {
       out_.text("\n\n");
       append_template(protocol::kResponseFormat,
                       {{"schema", Prompt().text(dump_json(*message.response_format))}}, out_);
-    }
-  }
-
-  void render_user(const Turn& turn) {
-    out_.token(protocol::kUser);
-    for (const TurnBlock& block : turn.blocks) {
-      if (&block != turn.blocks.data()) out_.text("\n\n");
-      if (block.is_result) {
-        append_template(protocol::kToolResult, {{"content", Prompt().text(block.text)}}, out_);
-      } else {
-        out_.text(block.text);
-      }
     }
   }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "text/protocol_strings.h"
+
 namespace fathom {
 
 std::vector<Turn> merge_messages(const std::vector<ChatMessage>& messages) {
@@ -44,6 +46,17 @@ void sort_tool_results(std::vector<Turn>& turns) {
     auto next = results.begin();
     for (TurnBlock& block : turn.blocks) {
       if (block.is_result) block = std::move(*next++);
+    }
+  }
+}
+
+void append_blocks(const std::vector<TurnBlock>& blocks, Prompt& out) {
+  for (const TurnBlock& block : blocks) {
+    if (&block != blocks.data()) out.text("\n\n");
+    if (block.is_result) {
+      append_template(protocol::kToolResult, {{"content", Prompt().text(block.text)}}, out);
+    } else {
+      out.text(block.text);
     }
   }
 }

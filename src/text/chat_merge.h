@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "text/chat_messages.h"
+#include "text/prompt.h"
 
 namespace fathom {
 
@@ -28,6 +29,9 @@ std::vector<Turn> merge_messages(const std::vector<ChatMessage>& messages);
 
 /// Puts the results of each user turn into the order of the calls of the last assistant turn that had calls.
 void sort_tool_results(std::vector<Turn>& turns);
+
+/// The text of a user turn, results in their tags.
+void append_blocks(const std::vector<TurnBlock>& blocks, Prompt& out);
 
 /// Index of the last user or developer turn, -1 if there is none.
 int64_t last_user_index(const std::vector<Turn>& turns);

@@ -44,6 +44,8 @@ struct CompletionOptions {
   /// Leaves out newlines at the start of reasoning and content, before `</think>` and before a block, as
   /// DeepSeek's API does.
   bool trim_newlines = false;
+  /// The prompt ends within the reasoning or content: newlines at the start are kept even so.
+  bool continues = false;
 };
 
 class CompletionParser {

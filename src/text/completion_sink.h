@@ -14,7 +14,7 @@ namespace fathom {
 
 class CompletionSink {
  public:
-  explicit CompletionSink(bool trim_newlines) : trims_(trim_newlines) {}
+  CompletionSink(bool trim_newlines, bool continues) : trims_(trim_newlines), at_start_(!continues) {}
 
   /// Text of the reasoning (until end_reasoning()) or of the answer.
   void text(std::string_view text);
@@ -52,7 +52,7 @@ class CompletionSink {
 
   bool trims_;
   bool in_reasoning_ = false;
-  bool at_start_ = true;    // of reasoning or content: nothing but newlines came
+  bool at_start_;           // of reasoning or content: nothing but newlines came
   bool after_tag_ = false;  // nothing but spaces came since a tag
   std::string held_;        // spaces or newlines that are text only if more text follows
   std::unordered_set<std::string> parameters_;

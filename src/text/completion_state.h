@@ -17,7 +17,7 @@ namespace fathom {
 class CompletionParser::State {
  public:
   explicit State(const CompletionOptions& options)
-      : reads_calls_(options.parse_tool_calls), sink_(options.trim_newlines) {
+      : reads_calls_(options.parse_tool_calls), sink_(options.trim_newlines, options.continues) {
     if (options.start == CompletionOptions::Start::reasoning) sink_.begin_reasoning();
     if (options.start == CompletionOptions::Start::tool_calls && reads_calls_) step_ = &State::in_block_start;
   }
