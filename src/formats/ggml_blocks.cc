@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kSmallBlock = 32;  // values of a Q8_0 or MXFP4 block; the others have 256
 
 // Codebook of IQ2_XXS: eight 2-bit indices into {8, 25, 43} per entry, the first in the lowest bits.
-// Data of ggml, Copyright (c) 2023 Georgi Gerganov, MIT licence (NOTICE).
+// Data of ggml, Copyright (c) 2023 Georgi Gerganov, MIT licence (THIRD_PARTY.md).
 // clang-format off
 constexpr std::array<uint16_t, 256> kIq2XxsGrid = {
     0x0000, 0x0002, 0x0005, 0x0008, 0x000a, 0x0011, 0x0014, 0x0020, 0x0022, 0x0028, 0x002a, 0x0041,

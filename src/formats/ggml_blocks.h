@@ -1,6 +1,6 @@
 #pragma once
 /// ggml's block formats, one row at a time: decode of Q8_0, Q2_K, Q4_K, IQ2_XXS and MXFP4, encode of Q8_0 and
-/// MXFP4. Layouts after ggml (MIT, see NOTICE); held bit for bit to gguf-py in tests/golden/formats.
+/// MXFP4. Layouts after ggml (MIT, see THIRD_PARTY.md); held bit for bit to gguf-py in tests/golden/formats.
 
 #include <array>
 #include <cstdint>
