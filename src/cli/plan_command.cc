@@ -1,0 +1,113 @@
+// fathom plan: what models cost at any context (engine/plan_report.h), before a byte of them is downloaded.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <memory>
+
+#include "base/file.h"
+#include "base/thread_pool.h"
+#include "cli/command.h"
+#include "engine/machine_measure.h"
+#include "engine/plan_report.h"
+#include "kernels/target.h"
+
+namespace fathom::cli {
+namespace {
+
+struct PlanArguments {
+  std::vector<std::string> models, contexts;
+  std::string svg, bandwidth, peak, target;
+  double price_per_hour = 0;
+  int threads = 0;
+  bool json = false, measure = false;
+};
+
+// A number with an optional suffix; `thousand` is what K stands for (M its square, and so on).
+double scaled(const std::string& text, const std::string& flag, double thousand) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  auto [rest, error] = std::from_chars(text.data(), end, value);
+  constexpr std::string_view kSuffixes = "KMGTP";
+  if (error == std::errc{} && rest + 1 == end) {
+    const size_t power = kSuffixes.find(static_cast<char>(*rest & ~0x20));
+    if (power != std::string_view::npos) {
+      value *= std::pow(thousand, static_cast<double>(power + 1));
+      ++rest;
+    }
+  }
+  if (error != std::errc{} || rest != end || !std::isfinite(value) || value < 0) {
+    throw CLI::ValidationError(flag, "expected a number, with K, M, G, T or P if you like, found " + text);
+  }
+  return value;
+}
+
+PlanOptions options_of(const PlanArguments& arguments) {
+  PlanOptions options;
+  for (const std::string& text : arguments.contexts) {
+    const double value = scaled(text, "--context", 1024);
+    if (value > static_cast<double>(kMaxPlanContext) || value != std::floor(value)) {
+      throw CLI::ValidationError(
+          "--context", fmt::format("expected whole tokens up to {}, found {}", kMaxPlanContext, text));
+    }
+    options.contexts.push_back(static_cast<int64_t>(value));
+  }
+  if (options.contexts.empty()) options.contexts = {4096, 131072, 1'000'000};
+  const auto rate = [](const std::string& text, const char* flag) {
+    const double value = text.empty() ? 0 : scaled(text, flag, 1000);
+    if (!text.empty() && value == 0) throw CLI::ValidationError(flag, "expected more than 0, found " + text);
+    return value;
+  };
+  options.machine = {rate(arguments.bandwidth, "--bandwidth"), rate(arguments.peak, "--peak")};
+  options.price_per_hour = arguments.price_per_hour;
+  if (options.price_per_hour > 0 && !arguments.measure && arguments.bandwidth.empty() &&
+      arguments.peak.empty()) {
+    throw CLI::ValidationError("--price-per-hour", "expected --bandwidth, --peak or --measure beside it");
+  }
+  return options;
+}
+
+void run_plan(const PlanArguments& arguments) {
+  PlanOptions options = options_of(arguments);
+  std::vector<CostModel> models;
+  for (const std::string& each : arguments.models) models.push_back(plan_model(each));
+  if (models.empty()) {
+    for (const char* each : {"v4-pro", "v4-flash", "v3.2"}) models.push_back(plan_model(each));
+  }
+  if (arguments.measure) {
+    ThreadPool pool(arguments.threads);
+    const MachineMeasure measure = measure_machine(
+        pool, arguments.target.empty() ? detect_target() : target_from_name(arguments.target));
+    options.machine = {measure.read_bandwidth, std::max(measure.peak_f32, measure.peak_bf16)};
+    options.measured = true;
+  }
+  if (!arguments.svg.empty()) write_atomically(arguments.svg, plan_svg(models));
+  fmt::print("{}", arguments.json ? plan_json(models, options) : plan_table(models, options));
+}
+
+}  // namespace
+
+void register_plan(CLI::App& app) {
+  auto* command = app.add_subcommand("plan", "parameters, FLOPs, KV bytes, time and cost at any context");
+  auto arguments = std::make_shared<PlanArguments>();
+  command->add_option(
+      "models,-m", arguments->models,
+      "v4-pro, v4-flash (and -base, -0731, -0813), v3.2, or a checkpoint; default: Pro, Flash and V3.2");
+  command->add_option("--context", arguments->contexts, "tokens, K = 1024; may be given again")->take_all();
+  command->add_flag("--json", arguments->json, "JSON instead of the table");
+  command->add_option("--svg", arguments->svg, "write the curves over context length to this file");
+  auto* bandwidth =
+      command->add_option("--bandwidth", arguments->bandwidth, "bytes read per second, as 3.35T");
+  auto* peak = command->add_option("--peak", arguments->peak, "FLOP per second, as 1P");
+  command->add_flag("--measure", arguments->measure, "measure both on this machine")
+      ->excludes(bandwidth, peak);
+  command->add_option("--price-per-hour", arguments->price_per_hour, "of the machine, any currency")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--threads", arguments->threads, "threads that --measure uses")
+      ->check(CLI::Range(0, 4096));
+  command->add_option("--target", arguments->target, "instruction set that --measure uses: plain, avx2, ...");
+  command->callback([arguments] { run_plan(*arguments); });
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,95 @@
+// fathom plan as a user calls it: what is printed, written and refused.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "cli/command.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// Runs the command and returns what it wrote to standard output.
+std::string plan(const std::string& line) {
+  CLI::App app;
+  cli::register_plan(app);
+  const fs::path file = fs::temp_directory_path() / ("fathom_plan_test_" + std::to_string(getpid()));
+  std::fflush(stdout);
+  const int saved = dup(STDOUT_FILENO);
+  REQUIRE(std::freopen(file.c_str(), "w", stdout) != nullptr);
+  const auto restore = [&] {
+    std::fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+  };
+  try {
+    app.parse("plan " + line, false);
+  } catch (...) {
+    restore();
+    fs::remove(file);
+    throw;
+  }
+  restore();
+  const std::string out = text_of(file);
+  fs::remove(file);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("with nothing said: Pro, Flash and V3.2 with the published figures") {
+  const std::string out = plan("");
+  for (const char* part :
+       {"v4-pro: 1.57T", "v4-flash: 284.33B", "v3.2: 671.88B", "26.8% FP8-equivalent", "1,000,000"}) {
+    CAPTURE(part);
+    CHECK(out.find(part) != std::string::npos);
+  }
+}
+
+TEST_CASE("contexts, machine and price reach the figures") {
+  const auto json = nlohmann::json::parse(
+      plan("v4-flash --context 4K --context 1000000 --bandwidth 3.35T --peak 1P --price-per-hour 2 --json"));
+  const auto& contexts = json["models"][0]["contexts"];
+  REQUIRE(contexts.size() == 2);
+  CHECK(contexts[0]["context"] == 4096);
+  CHECK(json["machine"]["bandwidth"] == 3.35e12);
+  CHECK(json["machine"]["peak"] == 1e15);
+  CHECK(contexts[1]["price_per_million_tokens"].get<double>() ==
+        doctest::Approx(contexts[1]["seconds_per_token"].get<double>() * 1e6 / 1800));
+}
+
+TEST_CASE("a folder and a picture") {
+  const fs::path svg = fs::temp_directory_path() / ("fathom_plan_test_" + std::to_string(getpid()) + ".svg");
+  const auto out =
+      plan("-m " + std::string(FATHOM_SOURCE_DIR) + "/tests/golden/trained --svg " + svg.string());
+  CHECK(out.find("trained: ") != std::string::npos);
+  CHECK(text_of(svg).starts_with("<svg "));
+  fs::remove(svg);
+}
+
+TEST_CASE("what is refused") {
+  CHECK_THROWS_AS(plan("v5"), Error);
+  for (const char* line : {"--context x", "--context -1", "--context 1.5", "--context 1P", "--bandwidth 0",
+                           "--bandwidth 1Q", "--peak nan", "--price-per-hour 1",
+                           "--price-per-hour -1 --peak 1", "--measure --peak 1", "--nonsense"}) {
+    CAPTURE(line);
+    CHECK_THROWS_AS(plan(line), CLI::ParseError);
+  }
+}
+
+}  // namespace fathom
