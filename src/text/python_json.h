@@ -35,15 +35,15 @@ class JsonValue {
   using Array = std::vector<JsonValue>;
   using Object = std::vector<JsonMember>;
 
-  JsonValue() = default;
-  JsonValue(std::nullptr_t) {}                                 // NOLINT(google-explicit-constructor)
-  JsonValue(bool value) : data_(value) {}                      // NOLINT(google-explicit-constructor)
-  JsonValue(double value) : data_(value) {}                    // NOLINT(google-explicit-constructor)
-  JsonValue(Integer value) : data_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  JsonValue(std::string value) : data_(std::move(value)) {}    // NOLINT(google-explicit-constructor)
-  JsonValue(const char* value) : data_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-  JsonValue(Array value) : data_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  JsonValue(Object value);                                     // NOLINT(google-explicit-constructor)
+  JsonValue();
+  JsonValue(std::nullptr_t);     // NOLINT(google-explicit-constructor)
+  JsonValue(bool value);         // NOLINT(google-explicit-constructor)
+  JsonValue(double value);       // NOLINT(google-explicit-constructor)
+  JsonValue(Integer value);      // NOLINT(google-explicit-constructor)
+  JsonValue(std::string value);  // NOLINT(google-explicit-constructor)
+  JsonValue(const char* value);  // NOLINT(google-explicit-constructor)
+  JsonValue(Array value);        // NOLINT(google-explicit-constructor)
+  JsonValue(Object value);       // NOLINT(google-explicit-constructor)
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
   /// The value as the asked kind, or nullptr if it is of another.
@@ -63,7 +63,7 @@ class JsonValue {
   bool operator==(const JsonValue&) const = default;
 
  private:
-  std::variant<std::nullptr_t, bool, Integer, double, std::string, Array, Object> data_ = nullptr;
+  std::variant<std::nullptr_t, bool, Integer, double, std::string, Array, Object> data_;
 };
 
 struct JsonMember {
@@ -71,6 +71,16 @@ struct JsonMember {
   JsonValue value;
   bool operator==(const JsonMember&) const = default;
 };
+
+// Here, where JsonMember is complete.
+inline JsonValue::JsonValue() : data_(nullptr) {}
+inline JsonValue::JsonValue(std::nullptr_t) : data_(nullptr) {}
+inline JsonValue::JsonValue(bool value) : data_(value) {}
+inline JsonValue::JsonValue(double value) : data_(value) {}
+inline JsonValue::JsonValue(Integer value) : data_(std::move(value)) {}
+inline JsonValue::JsonValue(std::string value) : data_(std::move(value)) {}
+inline JsonValue::JsonValue(const char* value) : data_(std::string(value)) {}
+inline JsonValue::JsonValue(Array value) : data_(std::move(value)) {}
 
 /// The default bound on nested lists and objects.
 constexpr int kMaxJsonDepth = 512;
