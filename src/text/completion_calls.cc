@@ -50,9 +50,19 @@ bool CompletionParser::State::in_block_start() {
   return true;
 }
 
+bool CompletionParser::State::drop_cut_tag() {
+  sink_.repair(repair::kCutTag, tag_ + std::string(rest().text));
+  at_ = text_.size();
+  tag_.clear();
+  step_ = &State::in_text;
+  return true;
+}
+
 bool CompletionParser::State::in_invoke_tag() {
   Attributes attributes = match_attributes(rest());
   if (attributes.match == Match::partial && !at_end_) return false;
+  if (attributes.match == Match::partial && in_block_ && rest().text.size() <= kMaxCutTag)
+    return drop_cut_tag();
   if (attributes.match != Match::yes || attributes.name.empty()) {
     in_block_ = false;  // the end of the block is text then, too
     give_back(repair::kBlockAsText);
@@ -117,13 +127,7 @@ void CompletionParser::State::end_json_body(const Found& next) {
 bool CompletionParser::State::in_parameter_tag() {
   const Attributes attributes = match_attributes(rest());
   if (attributes.match == Match::partial && !at_end_) return false;
-  if (attributes.match == Match::partial && rest().text.size() <= kMaxCutTag) {
-    sink_.repair(repair::kCutTag, tag_ + std::string(rest().text));
-    at_ = text_.size();
-    tag_.clear();
-    step_ = &State::in_text;
-    return true;
-  }
+  if (attributes.match == Match::partial && rest().text.size() <= kMaxCutTag) return drop_cut_tag();
   if (attributes.match != Match::yes) {
     give_back(repair::kParameterAsText);
     return true;
@@ -177,7 +181,9 @@ CompletionParser::State::Found CompletionParser::State::value_end_at(MarkedText 
   if (tag.match == Match::partial && at_end_ && !tag.past_bars) return {};
   const bool own_end = tag.kind == TagKind::parameter && tag.closing;
   if (tag.match == Match::yes && newlines > 0 && own_end) return {};  // the newline is the value's
-  if (tag.match == Match::yes && tag.kind == TagKind::block && !tag.closing) return {};
+  // An opening tag within a line is rather a part of the value.
+  const bool opens_next = tag.kind != TagKind::block && newlines > 0;
+  if (tag.match == Match::yes && !tag.closing && !opens_next) return {};
   return {tag.match, {}, tag, newlines};
 }
 

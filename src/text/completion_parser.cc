@@ -54,10 +54,11 @@ CompletionParser::State::Found CompletionParser::State::find_at(MarkedText at) c
   size_t newlines = 0;
   while (newlines < std::min<size_t>(2, at.text.size()) && at.text[newlines] == '\n') ++newlines;
   const MarkedText after = at.substr(newlines);
-  const TagMatch tag = match_tag(after, at_end_);
+  const TagMatch tag = match_tag(after, at_end_, in_call_);
   if (tag.match == Match::no || (tag.match == Match::yes && !is_wanted(tag))) return {};
-  // Cut within a tag: text, unless it was to belong to a call.
-  if (tag.match == Match::partial && at_end_ && !(tag.past_bars && (in_call_ || in_block_))) return {};
+  // Cut within what can only be a tag: left out. Else it is text.
+  const bool must_be_tag = tag.past_bars || ((in_call_ || in_block_) && !after.text.empty());
+  if (tag.match == Match::partial && at_end_ && !must_be_tag) return {};
   return {tag.match, {}, tag, newlines};
 }
 
@@ -82,7 +83,6 @@ bool CompletionParser::State::on_token(std::string_view token) {
     sink_.repair(repair::kReasoningEndedByEos);
     sink_.end_reasoning();
   } else if (token == protocol::kThinkEnd || token == protocol::kThinkStart || token == protocol::kBos) {
-    sink_.marker(false);
     sink_.repair(repair::kStrayToken, token);
   } else {
     finish_at_end_token(token);

@@ -83,6 +83,7 @@ class CompletionParser::State {
 
   /// The tag and what was read after it is no markup after all.
   void give_back(std::string_view kind);
+  bool drop_cut_tag();
   bool in_invoke_tag();
   /// After the tag of an invocation: a brace may start a JSON object in place of parameters.
   bool in_call_start();
@@ -91,7 +92,7 @@ class CompletionParser::State {
 
   bool in_parameter_tag();
   bool in_value();
-  /// Its own end tag, another tag of calls with the newline before it, or EOS.
+  /// Its own end tag, another end tag or an opening tag on a new line, or EOS.
   Found value_end_at(MarkedText at) const;
 
   void value_part(std::string_view text);

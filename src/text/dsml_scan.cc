@@ -42,12 +42,13 @@ struct TagName {
   std::string_view name;
   TagKind kind;
 };
-constexpr std::array<TagName, 5> kTagNames = {{
+constexpr std::array<TagName, 6> kTagNames = {{
     {"tool_calls", TagKind::block},
     {"invoke", TagKind::invoke},
     {"parameter", TagKind::parameter},
     {"toolcalls", TagKind::block},
     {"function_calls", TagKind::block},
+    {"calls", TagKind::block},
 }};
 
 constexpr std::array<std::string_view, 3> kDoubleQuotes = {"\"", "“", "”"};
@@ -142,7 +143,7 @@ Match match_token(MarkedText at, std::string_view token) {
   return at.mark(0) == Piece::plain ? Match::no : match_literal(at.text, token);
 }
 
-TagMatch match_tag(MarkedText at, bool at_end) {
+TagMatch match_tag(MarkedText at, bool at_end, bool in_call) {
   TagMatch tag;
   const auto stop = [&](Match match) {
     tag.match = match;
@@ -167,19 +168,25 @@ TagMatch match_tag(MarkedText at, bool at_end) {
     tag.official = &spelling == kSpellings.data();
     break;
   }
-  if (match != Match::yes) return stop(match);
-  tag.past_bars = true;
+  const bool bare = match == Match::no && in_call && !tag.closing;
+  if (match != Match::yes && !bare) return stop(match);
+  tag.past_bars = !bare;
+  // V4.1 writes a space after the bars.
+  if (!bare && i < at.text.size() && at.text[i] == ' ') {
+    tag.official = false;
+    ++i;
+  }
 
   const std::string_view rest = at.text.substr(i);
   match = Match::no;
   for (const TagName& known : kTagNames) {
     const Match found = match_literal(rest, known.name);
-    if (found == Match::no) continue;
+    if (found == Match::no || (bare && known.kind != TagKind::parameter)) continue;
     match = found;
     tag.kind = known.kind;
     if (found == Match::partial) continue;
     i += known.name.size();
-    tag.official = tag.official && &known - kTagNames.data() < 3;
+    tag.official = tag.official && !bare && &known - kTagNames.data() < 3;
     break;
   }
   if (match != Match::yes) return stop(match);

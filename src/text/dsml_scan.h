@@ -43,8 +43,9 @@ struct TagMatch {
   bool official = true;  ///< spelt as the encoder spells it
   bool past_bars = false;  ///< partial: `<｜DSML｜` is complete, so this can hardly be text
 };
-/// A DSML tag at the start. `at_end`: no more text comes; an end tag then needs no ">".
-TagMatch match_tag(MarkedText at, bool at_end);
+/// A DSML tag at the start. `at_end`: no more text comes; an end tag then needs no ">". `in_call`: the tag of
+/// a parameter is one without `｜DSML｜`, too.
+TagMatch match_tag(MarkedText at, bool at_end, bool in_call = false);
 
 /// The attributes of an invoke or parameter tag, up to and with its ">".
 struct Attributes {
