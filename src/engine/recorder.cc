@@ -67,7 +67,8 @@ SequenceRecord record_sequence(Runtime<Real>& runtime, const Model& model, std::
   KvState kv = model.new_state(runtime.numerics(), sizeof(Real));
   const bool mtp = options.mtp && model.mtp_blocks() > 0;
   for (size_t begin = 0; begin < tokens.size();) {
-    const size_t count = std::min(static_cast<size_t>(options.chunk), tokens.size() - begin);
+    const int64_t chunk = begin == 0 && options.first_chunk > 0 ? options.first_chunk : options.chunk;
+    const size_t count = std::min(static_cast<size_t>(chunk), tokens.size() - begin);
     const ArenaScope scope(ctx.arena());
     Batch batch;
     batch.add(kv, tokens.subspan(begin, count), LogitRows::all);

@@ -27,7 +27,8 @@ struct SequenceRecord {
 };
 
 struct RecordOptions {
-  int64_t chunk = 512;  ///< prefill chunk; 1 = token by token
+  int64_t chunk = 512;      ///< prefill chunk; 1 = token by token
+  int64_t first_chunk = 0;  ///< of the first chunk, if another: a prompt that is then continued by `chunk`
   bool mtp = false;
   bool trace = false;
 };
