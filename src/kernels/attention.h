@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/row_format.h"
+#include "kernels/target.h"
 
 namespace fathom {
 
@@ -47,5 +48,8 @@ void attention_reference(const Real* q, int64_t heads, int64_t dim, const std::b
     for (int64_t i = 0; i < dim; ++i) out[i] /= total;
   }
 }
+
+/// The body for a target.
+Attention<float>* attention_for(Target target);
 
 }  // namespace fathom

@@ -60,6 +60,7 @@ FATHOM_BOTH(operator*, F32x16, mul_ps)
 FATHOM_BOTH(operator/, F32x16, div_ps)
 FATHOM_BOTH(min, F32x16, min_ps)
 FATHOM_BOTH(max, F32x16, max_ps)
+FATHOM_BOTH(max, U32x16, max_epu32)
 FATHOM_BOTH(operator+, U32x16, add_epi32)
 FATHOM_BOTH(operator-, U32x16, sub_epi32)
 FATHOM_BOTH(operator&, U32x16, and_si256)
@@ -95,6 +96,18 @@ FATHOM_INLINE F32x16 select(Mask16 m, F32x16 yes, F32x16 no) {
 FATHOM_INLINE uint32_t lane_bits(Mask16 m) {
   return static_cast<uint32_t>(_mm256_movemask_ps(m.lo)) | static_cast<uint32_t>(_mm256_movemask_ps(m.hi))
                                                                << 8;
+}
+
+// The low halves of the lanes as 16-bit numbers; n lanes.
+FATHOM_INLINE void store_low(uint16_t* p, U32x16 a) {
+  const __m256i mask = _mm256_set1_epi32(0xFFFF);  // the pack works within 128 bits and saturates
+  const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask));
+  _mm256_storeu_si256(reinterpret_cast<__m256i_u*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
+}
+FATHOM_INLINE void store_low(uint16_t* p, int64_t n, U32x16 a) {
+  uint16_t all[16];
+  store_low(all, a);
+  std::memcpy(p, all, static_cast<size_t>(n) * 2);
 }
 
 // Lane i gets lane i ^ N.
@@ -144,6 +157,12 @@ FATHOM_INLINE float fold_max(F32x16 a) {
   const __m128 m4 = _mm_max_ps(_mm256_castps256_ps128(m8), _mm256_extractf128_ps(m8, 1));
   const __m128 m2 = _mm_max_ps(m4, _mm_movehl_ps(m4, m4));
   return _mm_cvtss_f32(_mm_max_ss(m2, _mm_movehdup_ps(m2)));
+}
+
+FATHOM_INLINE uint32_t fold_max(U32x16 a) {
+  uint32_t x[8];
+  _mm256_storeu_si256(reinterpret_cast<__m256i_u*>(x), _mm256_max_epu32(a.lo, a.hi));
+  return *std::max_element(x, x + 8);
 }
 
 }  // namespace fathom::FATHOM_TARGET

@@ -47,6 +47,7 @@ FATHOM_INLINE U32x16 operator-(U32x16 a, U32x16 b) { return {_mm512_sub_epi32(a.
 FATHOM_INLINE U32x16 operator&(U32x16 a, U32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
 FATHOM_INLINE U32x16 operator|(U32x16 a, U32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 FATHOM_INLINE U32x16 operator^(U32x16 a, U32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }
+FATHOM_INLINE U32x16 max(U32x16 a, U32x16 b) { return {_mm512_max_epu32(a.v, b.v)}; }
 template <int N>
 FATHOM_INLINE U32x16 shift_left(U32x16 a) {
   return {_mm512_slli_epi32(a.v, N)};
@@ -63,6 +64,14 @@ FATHOM_INLINE F32x16 select(Mask16 m, F32x16 yes, F32x16 no) {
   return {_mm512_mask_blend_ps(m.m, no.v, yes.v)};
 }
 FATHOM_INLINE uint32_t lane_bits(Mask16 m) { return m.m; }
+
+// The low halves of the lanes as 16-bit numbers; n lanes.
+FATHOM_INLINE void store_low(uint16_t* p, U32x16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i_u*>(p), _mm512_cvtepi32_epi16(a.v));
+}
+FATHOM_INLINE void store_low(uint16_t* p, int64_t n, U32x16 a) {
+  _mm256_mask_storeu_epi16(p, first_lanes(n), _mm512_cvtepi32_epi16(a.v));
+}
 
 // Lane i gets lane i ^ N.
 template <int N>
@@ -100,5 +109,6 @@ FATHOM_INLINE void fold4(F32x16 a, F32x16 b, F32x16 c, F32x16 d, float* out) {
   _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, s)));
 }
 FATHOM_INLINE float fold_max(F32x16 a) { return _mm512_reduce_max_ps(a.v); }
+FATHOM_INLINE uint32_t fold_max(U32x16 a) { return _mm512_reduce_max_epu32(a.v); }
 
 }  // namespace fathom::FATHOM_TARGET

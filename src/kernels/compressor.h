@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/target.h"
+
 namespace fathom {
 
 /// out[c] = sum_t softmax_t(gates[t][c]) * values[t][c], channel by channel, over `count` rows given by
@@ -32,5 +34,8 @@ void pool_window_reference(const Real* const* values, const Real* const* gates, 
     out[c] = sum / total;
   }
 }
+
+/// The body for a target.
+PoolWindow<float>* pool_window_for(Target target);
 
 }  // namespace fathom

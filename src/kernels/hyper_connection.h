@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/target.h"
+
 namespace fathom {
 
 /// From z = (fn row) / rms(row) to the mixing weights of each row.
@@ -97,5 +99,10 @@ void hc_apply_reference(Real* streams, const Real* y, const Real* post, const Re
     }
   }
 }
+
+/// The bodies for a target.
+HcMix<float>* hc_mix_for(Target target);
+HcCollapse<float>* hc_collapse_for(Target target);
+HcApply<float>* hc_apply_for(Target target);
 
 }  // namespace fathom

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernels/row_format.h"
+#include "kernels/target.h"
 
 namespace fathom {
 
@@ -32,5 +33,8 @@ void indexer_scores_reference(const Real* q, const Real* weights, int64_t heads,
     scores[i] = sum;
   }
 }
+
+/// The body for a target.
+IndexerScores<float>* indexer_scores_for(Target target);
 
 }  // namespace fathom

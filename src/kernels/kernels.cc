@@ -25,9 +25,11 @@ const Kernels<float>& kernels_for(Target target) {
     std::array<Kernels<float>, 4> made;
     for (const Target each : {Target::plain, Target::avx2, Target::avx512, Target::avx512_bf16}) {
       Kernels<float>& k = made[static_cast<size_t>(each)];
-      k = reference_kernels<float>();
-      k.linear = linear_for(each);
+#define FATHOM_KERNEL_ROW(name, Type) k.name = name##_for(each);
+#include "kernels/kernel_list.h"
+#undef FATHOM_KERNEL_ROW
       k.linear_bf16 = linear_bf16_for(each);
+      k.to_bf16 = to_bf16_for(each);
     }
     return made;
   }();

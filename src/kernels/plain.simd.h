@@ -65,6 +65,7 @@ FATHOM_EACH(operator*, F32x16, a.v[i] * b.v[i])
 FATHOM_EACH(operator/, F32x16, a.v[i] / b.v[i])
 FATHOM_EACH(min, F32x16, a.v[i] < b.v[i] ? a.v[i] : b.v[i])
 FATHOM_EACH(max, F32x16, a.v[i] > b.v[i] ? a.v[i] : b.v[i])
+FATHOM_EACH(max, U32x16, a.v[i] > b.v[i] ? a.v[i] : b.v[i])
 FATHOM_EACH(operator+, U32x16, a.v[i] + b.v[i])
 FATHOM_EACH(operator-, U32x16, a.v[i] - b.v[i])
 FATHOM_EACH(operator&, U32x16, a.v[i] & b.v[i])
@@ -111,6 +112,12 @@ FATHOM_INLINE uint32_t lane_bits(const Mask16& m) {
   return bits;
 }
 
+// The low halves of the lanes as 16-bit numbers; n lanes.
+FATHOM_INLINE void store_low(uint16_t* p, int64_t n, const U32x16& a) {
+  for (int64_t i = 0; i < n; ++i) p[i] = static_cast<uint16_t>(a.v[i / 4][i % 4]);
+}
+FATHOM_INLINE void store_low(uint16_t* p, const U32x16& a) { store_low(p, 16, a); }
+
 // Lane i gets lane i ^ N.
 template <int N>
 FATHOM_INLINE F32x16 swap(const F32x16& a) {
@@ -141,6 +148,12 @@ FATHOM_INLINE void fold4(const F32x16& a, const F32x16& b, const F32x16& c, cons
 FATHOM_INLINE float fold_max(const F32x16& a) {
   float x[16];
   store(x, a);
+  return *std::max_element(x, x + 16);
+}
+
+FATHOM_INLINE uint32_t fold_max(const U32x16& a) {
+  uint32_t x[16];
+  std::memcpy(x, &a, 64);
   return *std::max_element(x, x + 16);
 }
 

@@ -1,6 +1,12 @@
 #include "kernels/quantise.h"
 
 #include "formats/activation_quant.h"
+#include "formats/e2m1.h"
+#include "formats/e4m3.h"
+#include "formats/ue8m0.h"
+
+#define FATHOM_KERNEL "kernels/quantise.simd.h"
+#include "kernels/foreach_target.h"
 
 namespace fathom {
 
@@ -24,5 +30,9 @@ template void hadamard_fp4_reference(double*, int64_t, int64_t, int64_t);
 void to_bf16_reference(const float* x, int64_t count, Bf16* y) {
   for (int64_t i = 0; i < count; ++i) y[i] = to_bf16(x[i]);
 }
+
+QuantiseFp8<float>* quantise_fp8_for(Target target) { return FATHOM_PICK(quantise_fp8, target); }
+HadamardFp4<float>* hadamard_fp4_for(Target target) { return FATHOM_PICK(hadamard_fp4, target); }
+ToBf16* to_bf16_for(Target target) { return FATHOM_PICK(to_bf16, target); }
 
 }  // namespace fathom

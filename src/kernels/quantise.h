@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "formats/half.h"
+#include "kernels/target.h"
 
 namespace fathom {
 
@@ -27,5 +28,10 @@ void quantise_fp8_reference(Real* x, int64_t rows, int64_t stride, int64_t dim, 
 template <class Real>
 void hadamard_fp4_reference(Real* x, int64_t rows, int64_t stride, int64_t dim);
 void to_bf16_reference(const float* x, int64_t count, Bf16* y);
+
+/// The bodies for a target.
+QuantiseFp8<float>* quantise_fp8_for(Target target);
+HadamardFp4<float>* hadamard_fp4_for(Target target);
+ToBf16* to_bf16_for(Target target);
 
 }  // namespace fathom

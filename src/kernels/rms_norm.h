@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/target.h"
+
 namespace fathom {
 
 /// y[t][i] = x[t][i] / sqrt(mean_i(x[t][i]^2) + eps) * weight[i].
@@ -32,5 +34,8 @@ void rms_norm_reference(const Real* x, const Real* weight, Real eps, int64_t row
     if (inv_rms) inv_rms[t] = scale;
   }
 }
+
+/// The body for a target.
+RmsNorm<float>* rms_norm_for(Target target);
 
 }  // namespace fathom

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/target.h"
+
 namespace fathom {
 
 /// Rotates, in place, dims (2i, 2i+1) of each head's rotary slice by the angle whose cosine and sine are
@@ -33,5 +35,8 @@ void rope_reference(Real* x, int64_t rows, int64_t row_stride, int64_t heads, in
     }
   }
 }
+
+/// The body for a target.
+Rope<float>* rope_for(Target target);
 
 }  // namespace fathom

@@ -21,6 +21,8 @@ FATHOM_INLINE F32x16 load_bf16(const void* p, Full) { return load_bf16(p); }
 FATHOM_INLINE F32x16 load_pairs(const float* p, Full) { return load_pairs(p); }
 FATHOM_INLINE void store(float* p, Full, F32x16 v) { store(p, v); }
 
+FATHOM_INLINE void store_low(uint16_t* p, Full, U32x16 v) { store_low(p, v); }
+
 // Calls f(first index, n) for steps of 16 elements: n is Full, or the count of the last, shorter step.
 template <class F>
 FATHOM_INLINE void for_lanes(int64_t count, const F& f) {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/target.h"
+
 namespace fathom {
 
 /// act = route * silu(min(gate, limit)) * clamp(up, -limit, limit); limit <= 0 means no clamp.
@@ -43,5 +45,9 @@ void sqrt_softplus_reference(const Real* z, int64_t count, Real* s) {
                             : std::sqrt(std::max(z[i], Real(0)) + std::log1p(std::exp(-std::abs(z[i]))));
   }
 }
+
+/// The bodies for a target.
+Swiglu<float>* swiglu_for(Target target);
+SqrtSoftplus<float>* sqrt_softplus_for(Target target);
 
 }  // namespace fathom

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "kernels/target.h"
+
 namespace fathom {
 
 /// Writes the indices of the min(k, count) largest scores to ids, ascending by index; among equal scores the
@@ -29,5 +31,8 @@ int64_t top_k_reference(const Real* scores, int64_t count, int64_t k, int32_t* i
   std::sort(ids, ids + taken);
   return taken;
 }
+
+/// The body for a target.
+TopK<float>* top_k_for(Target target);
 
 }  // namespace fathom

@@ -41,8 +41,6 @@ class Values {
   std::mt19937 engine_;
 };
 
-inline std::vector<double> wide(const std::vector<float>& v) { return {v.begin(), v.end()}; }
-
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() &&
          (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
@@ -57,6 +55,22 @@ inline double error(const std::vector<float>& a, const std::vector<double>& b) {
     worst = difference >= 0 ? std::max(worst, difference) : INFINITY;
   }
   return worst;
+}
+
+/// v as vector<Real>: the same input for the float kernel and its double reference.
+template <class Real>
+std::vector<Real> as(const std::vector<float>& v) {
+  return {v.begin(), v.end()};
+}
+
+/// f(table) gives a kernel's output from the same input for either table. The target's must be within
+/// `tolerance` (see error()) of the double reference and have the bits of the plain target. Returns it.
+template <class F>
+std::vector<float> check_kernel(Target target, double tolerance, const F& f) {
+  const std::vector<float> got = f(kernels_for(target));
+  CHECK(error(got, f(reference_kernels<double>())) <= tolerance);
+  CHECK(same_bits(got, f(kernels_for(Target::plain))));
+  return got;
 }
 
 }  // namespace fathom::test
