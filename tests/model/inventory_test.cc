@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "model/params.h"
 
 namespace fathom {
 namespace {
@@ -103,6 +104,26 @@ TEST_CASE("names are unique and shapes follow the config") {
   CHECK(find(final, "mtp.0.main_proj.weight").shape == Shape{7168, 21504});
   CHECK(find(final, "mtp.2.markov_head.markov_w2.weight").shape == Shape{129280, 512});
   CHECK(find(final, "mtp.2.confidence_head.proj.weight").shape == Shape{1, 7680});
+}
+
+TEST_CASE("the model takes exactly the inventory's tensors, in its shapes") {
+  for (const char* preset : {"v4-flash", "v4-pro"}) {
+    CAPTURE(preset);
+    const ModelConfig config = ModelConfig::preset(preset);
+    std::map<std::string, std::vector<int64_t>> taken, listed;
+    ModelParams<int> params;
+    for_each_param(
+        config, config.num_nextn_predict_layers,
+        [&](const std::string& name, ParamClass, int64_t rows, int64_t cols, int&) {
+          taken[name] = {rows, cols};
+        },
+        params);
+    for (const TensorInfo& tensor : inventory(config)) {
+      listed[tensor.name] =
+          tensor.shape.size() == 2 ? tensor.shape : std::vector<int64_t>{1, tensor.shape[0]};
+    }
+    CHECK(taken == listed);
+  }
 }
 
 TEST_CASE("storage in each format") {
