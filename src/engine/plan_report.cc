@@ -58,6 +58,8 @@ std::string human(double value, std::span<const char* const> units, const char* 
                : fmt::format("{:.2f}{}{}", value, gap, units[unit]);
 }
 
+constexpr const char* kFlopUnits[] = {"", "K", "M", "G", "T", "P", "E"};
+
 std::string human_seconds(double seconds) {
   if (seconds >= 1) return fmt::format("{:.2f} s", seconds);
   if (seconds >= 1e-3) return fmt::format("{:.2f} ms", seconds * 1e3);
@@ -225,7 +227,9 @@ CostModel model_of_checkpoint(const std::filesystem::path& path) {
   const auto add = [&](std::vector<StoredTensor>& list, const std::string& name) {
     if (!checkpoint->has(name)) return;
     TensorView view = checkpoint->tensor(name);
-    list.push_back({name, view.dtype, std::move(view.shape), view.bytes});
+    // safetensors has no 4-bit type: the release's FP4 lies in I8.
+    const DType dtype = view.dtype == DType::I8 ? DType::F4_E2M1 : view.dtype;
+    list.push_back({name, dtype, std::move(view.shape), view.bytes});
   };
   return cost_of(config,
                  path.filename().empty() ? path.parent_path().filename().string() : path.filename().string(),
@@ -268,10 +272,7 @@ std::string human_count(double value) {
   constexpr const char* kUnits[] = {"", "K", "M", "B", "T"};
   return human(value, kUnits, "");
 }
-std::string human_flops(double value) {
-  constexpr const char* kUnits[] = {"", "K", "M", "G", "T", "P", "E"};
-  return human(value, kUnits, "");
-}
+std::string human_flops(double value) { return human(value, kFlopUnits, ""); }
 std::string human_bytes(double value) {
   constexpr const char* kUnits[] = {"B", "KB", "MB", "GB", "TB", "PB"};
   return human(value, kUnits, " ");
@@ -281,8 +282,8 @@ std::string plan_table(std::span<const CostModel> models, const PlanOptions& opt
   const CostModel baseline = v32_cost();
   std::string out;
   if (knows_time(options)) {
-    out += fmt::format("machine ({}): {}/s read, {} FLOP/s\n\n", options.measured ? "measured" : "given",
-                       human_bytes(options.machine.bandwidth), human_flops(options.machine.peak));
+    out += fmt::format("machine ({}): {}/s read, {}FLOP/s\n\n", options.measured ? "measured" : "given",
+                       human_bytes(options.machine.bandwidth), human(options.machine.peak, kFlopUnits, " "));
   }
   for (const CostModel& model : models) {
     model_header(out, model);

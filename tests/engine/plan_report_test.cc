@@ -2,12 +2,16 @@
 #include "engine/plan_report.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <regex>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "engine/cost_baseline.h"
+#include "model/synthetic.h"
 
 namespace fathom {
 namespace {
@@ -59,7 +63,7 @@ TEST_CASE("times and own prices appear once the machine is known") {
       .contexts = {100'000}, .machine = {3.35e12, 2e15}, .measured = false, .price_per_hour = 2};
   const auto list = models({"v4-flash"});
   const std::string table = plan_table(list, options);
-  CHECK(contains(table, "machine (given): 3.35 TB/s read, 2.00P FLOP/s"));
+  CHECK(contains(table, "machine (given): 3.35 TB/s read, 2.00 PFLOP/s"));
   CHECK(contains(table, "memory"));
   const auto json = nlohmann::json::parse(plan_json(list, options));
   const auto& context = json["models"][0]["contexts"][0];
@@ -117,6 +121,22 @@ TEST_CASE("any folder with a config can be planned; what is neither is refused")
       "model: expected v4-flash, v4-flash-base, v4-flash-0731, v4-pro, v4-pro-0813, v3.2 or a "
       "checkpoint's path, found \"no/such/folder\"",
       Error);
+}
+
+TEST_CASE("bytes of a checkpoint are those of its files") {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("fathom_plan_report_" + std::to_string(getpid()));
+  const auto source = std::filesystem::path(FATHOM_SOURCE_DIR) / "tests/golden/quantised/mixed/config.json";
+  const ModelConfig config = ModelConfig::parse(read_text(source, 1 << 20));
+  ThreadPool pool(1);
+  write_synthetic(folder, config, pool, {.format = WeightFormat::release});
+  const CostModel opened = plan_model(folder.string());
+  std::filesystem::remove_all(folder);
+  const CostModel listed = cost_of(config, "mixed", WeightFormat::release);
+  CHECK(opened.bytes_by_dtype == listed.bytes_by_dtype);
+  CHECK(opened.bytes_by_dtype.at(DType::F4_E2M1) == 3 * 4 * 3 * 128 * 128 / 2);
+  CHECK(opened.draft_bytes_by_dtype == listed.draft_bytes_by_dtype);
+  CHECK(opened.active_bytes == listed.active_bytes);
 }
 
 TEST_CASE("counts and bytes for people") {
