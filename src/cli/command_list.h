@@ -1,2 +1,3 @@
 // FATHOM_COMMAND(name): register_name(CLI::App&) in src/cli/name_command.cc. The order is that of --help.
 FATHOM_COMMAND(plan)
+FATHOM_COMMAND(verify)

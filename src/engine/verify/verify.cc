@@ -65,6 +65,23 @@ std::vector<fs::path> verify_folders(const fs::path& path) try {
   fail(ErrorCode::io, "{}", printable(error.what(), 400));
 }
 
+std::vector<std::string> files_outside(const fs::path& path, const std::vector<fs::path>& folders) try {
+  std::vector<std::string> out;
+  if (std::find(folders.begin(), folders.end(), path) != folders.end()) return out;
+  for (auto entry = fs::recursive_directory_iterator(path); entry != fs::recursive_directory_iterator();
+       ++entry) {
+    if (std::find(folders.begin(), folders.end(), entry->path()) != folders.end()) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file()) {
+      out.push_back(printable(entry->path().lexically_relative(path).generic_string()));
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+} catch (const fs::filesystem_error& error) {
+  fail(ErrorCode::io, "{}", printable(error.what(), 400));
+}
+
 VerifyReport verify_folder(const fs::path& folder, const VerifyOptions& options) try {
   VerifyReport report;
   report.folder = folder;

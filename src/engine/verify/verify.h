@@ -51,6 +51,11 @@ struct VerifyOptions {
 /// of its folders (at any depth) that have. Empty if there is none. Throws Error(not_found).
 std::vector<std::filesystem::path> verify_folders(const std::filesystem::path& path);
 
+/// Files below the folder `path` that are in none of `folders`, relative to it, in name order: nothing checks
+/// them.
+std::vector<std::string> files_outside(const std::filesystem::path& path,
+                                       const std::vector<std::filesystem::path>& folders);
+
 /// Checks one folder (or model file). Throws Error(bad_input, not_found) if it has neither vectors nor a
 /// model, or if something in it cannot be read.
 VerifyReport verify_folder(const std::filesystem::path& folder, const VerifyOptions& options = {});
