@@ -1,4 +1,4 @@
-// config.json <-> ModelConfig: the rules for reading a config of architecture.md section 1.
+// config.json -> ModelConfig: the rules for reading a config of architecture.md section 1.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json_reader.h"
 #include "model/config.h"
+#include "model/config_layers.h"
 
 namespace fathom {
 namespace {
@@ -19,24 +20,13 @@ constexpr double kTinyEps = 1e-30;
 constexpr double kMaxTheta = 1e12;
 constexpr int64_t kDefaultCsaRate = 4, kDefaultHcaRate = 128;  // transformers' compress_rates
 
-constexpr const char* kSwaType = "sliding_attention";
-constexpr const char* kCsaType = "compressed_sparse_attention";
-constexpr const char* kHcaType = "heavily_compressed_attention";
-
-const char* type_name(LayerKind kind) {
-  return kind == LayerKind::swa ? kSwaType : kind == LayerKind::csa ? kCsaType : kHcaType;
-}
-
 LayerKind kind_of_type(const JsonField& field) {
   const std::string text = field.text();
   for (const LayerKind kind : {LayerKind::swa, LayerKind::csa, LayerKind::hca}) {
     if (text == type_name(kind)) return kind;
   }
-  field.refuse(fmt::format("{}, {} or {}", kSwaType, kCsaType, kHcaType));
-}
-
-LayerKind kind_of_ratio(int64_t ratio) {
-  return ratio == 0 ? LayerKind::swa : ratio == 4 ? LayerKind::csa : LayerKind::hca;
+  field.refuse(fmt::format("{}, {} or {}", type_name(LayerKind::swa), type_name(LayerKind::csa),
+                           type_name(LayerKind::hca)));
 }
 
 int64_t integer_or(const JsonField& root, const char* key, int64_t low, int64_t high, int64_t absent) {
@@ -125,7 +115,7 @@ void read_layers(const JsonField& root, ModelConfig& c) {
     for (const JsonField& entry : list(*types)) {
       const LayerKind kind = kind_of_type(entry);
       if (kinds.size() >= count && kind != LayerKind::swa)
-        entry.refuse(std::string(kSwaType) + " for a draft layer");
+        entry.refuse(std::string(type_name(LayerKind::swa)) + " for a draft layer");
       kinds.push_back(kind);
     }
   }
@@ -353,100 +343,6 @@ ModelConfig ModelConfig::parse(std::string_view json_text) {
   read_dspark(root, c);
   c.validate();
   return c;
-}
-
-std::string ModelConfig::to_json() const {
-  nlohmann::ordered_json j;
-  j["architectures"] = {"DeepseekV4ForCausalLM"};
-  j["model_type"] = "deepseek_v4";
-  j["vocab_size"] = vocab_size;
-  j["hidden_size"] = hidden_size;
-  j["num_hidden_layers"] = num_hidden_layers;
-  j["num_attention_heads"] = num_attention_heads;
-  j["num_key_value_heads"] = 1;
-  j["head_dim"] = head_dim;
-  j["qk_rope_head_dim"] = qk_rope_head_dim;
-  j["q_lora_rank"] = q_lora_rank;
-  j["o_groups"] = o_groups;
-  j["o_lora_rank"] = o_lora_rank;
-  j["n_routed_experts"] = n_routed_experts;
-  j["n_shared_experts"] = 1;
-  j["num_experts_per_tok"] = num_experts_per_tok;
-  j["moe_intermediate_size"] = moe_intermediate_size;
-  j["routed_scaling_factor"] = routed_scaling_factor;
-  j["scoring_func"] = "sqrtsoftplus";
-  j["topk_method"] = "noaux_tc";
-  j["norm_topk_prob"] = true;
-  j["swiglu_limit"] = swiglu_limit;
-  j["sliding_window"] = sliding_window;
-  j["index_n_heads"] = index_n_heads;
-  j["index_head_dim"] = index_head_dim;
-  j["index_topk"] = index_topk;
-
-  std::vector<int64_t> ratios;
-  std::vector<std::string> types, mlp_types;
-  bool ratio_says_kind = true, prefix_says_hash = true;
-  for (int64_t i = 0; i < num_hidden_layers; ++i) {
-    const LayerConfig each = layer(i);
-    ratios.push_back(each.ratio);
-    types.emplace_back(type_name(each.kind));
-    mlp_types.emplace_back(each.hash ? "hash_moe" : "moe");
-    ratio_says_kind = ratio_says_kind && each.kind == kind_of_ratio(each.ratio);
-    prefix_says_hash = prefix_says_hash && each.hash == (i < num_hash_layers);
-  }
-  ratios.resize(ratios.size() + static_cast<size_t>(draft_layers()), 0);
-  j["compress_ratios"] = ratios;
-  if (!ratio_says_kind) j["layer_types"] = types;
-  if (prefix_says_hash) {
-    j["num_hash_layers"] = num_hash_layers;
-  } else {
-    j["mlp_layer_types"] = mlp_types;
-  }
-
-  j["rope_theta"] = rope_theta;
-  j["compress_rope_theta"] = compress_rope_theta;
-  if (rope_scaling) {
-    j["rope_scaling"] = {
-        {"type", "yarn"},
-        {"factor", rope_scaling->factor},
-        {"beta_fast", rope_scaling->beta_fast},
-        {"beta_slow", rope_scaling->beta_slow},
-        {"original_max_position_embeddings", rope_scaling->original_max_position_embeddings}};
-  } else {
-    j["rope_scaling"] = nullptr;
-  }
-  j["hc_mult"] = hc_mult;
-  j["hc_sinkhorn_iters"] = hc_sinkhorn_iters;
-  j["hc_eps"] = hc_eps;
-  j["num_nextn_predict_layers"] = num_nextn_predict_layers;
-  j["max_position_embeddings"] = max_position_embeddings;
-  j["rms_norm_eps"] = rms_norm_eps;
-  j["hidden_act"] = "silu";
-  j["attention_bias"] = false;
-  j["tie_word_embeddings"] = false;
-  j["bos_token_id"] = bos_token_id;
-  if (eos_token_ids.size() == 1) {
-    j["eos_token_id"] = eos_token_ids.front();
-  } else {
-    j["eos_token_id"] = eos_token_ids;
-  }
-  if (!dtype.empty()) j["torch_dtype"] = dtype;
-  if (!expert_dtype.empty()) j["expert_dtype"] = expert_dtype;
-  if (quantised) {
-    auto& q = j["quantization_config"];
-    q["quant_method"] = "fp8";
-    q["fmt"] = "e4m3";
-    q["weight_block_size"] = {128, 128};
-    if (scale_format == ScaleFormat::ue8m0) q["scale_fmt"] = "ue8m0";
-    q["activation_scheme"] = "dynamic";
-  }
-  if (dspark_block_size > 0) {
-    j["dspark_block_size"] = dspark_block_size;
-    j["dspark_markov_rank"] = dspark_markov_rank;
-    j["dspark_target_layer_ids"] = dspark_target_layer_ids;
-    j["dspark_noise_token_id"] = dspark_noise_token_id;
-  }
-  return j.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace fathom
