@@ -9,7 +9,9 @@
 namespace fathom::cli {
 namespace {
 
-volatile std::sig_atomic_t pending = 0;  // the one thing a signal handler may write
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the one thing a signal handler may
+// write
+volatile std::sig_atomic_t pending = 0;
 
 void on_signal(int) {
   if (pending) _exit(130);

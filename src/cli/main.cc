@@ -10,6 +10,8 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 
+// Only what prints a message may still throw, and then there is nothing left to say.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   using namespace fathom;
   CLI::App app("fathom: DeepSeek-V4 in C++");

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "engine/cost_baseline.h"
 
 namespace fathom {
@@ -16,7 +18,7 @@ CostModel preset(std::string_view name) { return cost_of(ModelConfig::preset(nam
 double rounded(double value, int digits) {
   double scale = 1;
   for (int i = 0; i < digits; ++i) scale *= 10;
-  return static_cast<double>(static_cast<int64_t>(value * scale + 0.5)) / scale;
+  return std::round(value * scale) / scale;
 }
 double billions(int64_t value) { return static_cast<double>(value) / 1e9; }
 double percent(double a, double b) { return 100 * a / b; }
