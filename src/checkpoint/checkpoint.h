@@ -51,7 +51,7 @@ class Checkpoint {
   /// official converter skips are left out. There is an MTP block if and only if has("mtp.0.e_proj.weight").
   virtual const std::vector<std::string>& names() const = 0;
   /// Official names that are known but belong to no block fathom runs: those of a DSpark drafter, or of an
-  /// MTP block that is incomplete. tensor() reaches them, has() does not.
+  /// MTP block without its head (GGUF). tensor() reaches them, has() does not.
   virtual const std::vector<std::string>& unused_names() const = 0;
   /// Names in the file that belong to nothing known (neither model, skipped copies nor drafter).
   virtual const std::vector<std::string>& unknown_names() const = 0;
