@@ -64,7 +64,7 @@ std::string scale_name(std::string_view name) {
 }  // namespace
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const std::filesystem::path& path) {
-  return open_hugging_face(path);
+  return path.extension() == ".gguf" ? open_gguf(path) : open_hugging_face(path);
 }
 
 WeightView Checkpoint::matrix(std::string_view official_name, int64_t rows, int64_t cols) const {
