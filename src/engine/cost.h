@@ -70,7 +70,8 @@ struct CostModel {
   int64_t kv_bytes_read(int64_t context) const;  ///< state that one decoded token reads
 };
 
-inline constexpr int64_t kMaxPlanContext = int64_t{1} << 40;
+/// So that no sum of bytes overflows for any config that ModelConfig::validate() lets through.
+inline constexpr int64_t kMaxPlanContext = (int64_t{1} << 31) - 1;
 
 /// The model of a config, its tensors as `storage_of` says they lie (values, then scales; empty if absent).
 CostModel cost_of(const ModelConfig& config, std::string name,

@@ -81,7 +81,22 @@ TEST_CASE("entries by context, by hand, for a small config") {
   CHECK(model.kv_bytes(10000) == (128 + 128 + 2500 + 128 + 78) * 584 + 2500 * 68);
   CHECK(model.kv_bytes_read(10000) == (128 + 128 + 512 + 128 + 78) * 584 + 2500 * 68);
   CHECK(model.flops(0).attention == 0);
-  CHECK(model.kv_bytes(kMaxPlanContext) > 0);
+}
+
+TEST_CASE("the largest geometry at the largest context does not overflow") {
+  // Every size that enters the state at its limit (config_json.cc), 4096 layers.
+  AttentionCost a;
+  a.count = kMaxLayers;
+  a.window = int64_t{1} << 20;
+  a.ratio = 2;
+  a.entry_bytes = 3 * (int64_t{1} << 16);
+  a.index_bytes = int64_t{1} << 16;
+  CostModel model;
+  model.attention.push_back(a);
+  const double entries = static_cast<double>(kMaxPlanContext / 2);
+  const double expected = kMaxLayers * ((1048576.0 + entries) * 196608 + entries * 65536);
+  CHECK(static_cast<double>(model.kv_bytes(kMaxPlanContext)) == doctest::Approx(expected));
+  CHECK(static_cast<double>(model.kv_bytes_read(kMaxPlanContext)) == doctest::Approx(expected));
 }
 
 TEST_CASE("time and money of a token") {
