@@ -1,5 +1,6 @@
 #include "kernels/linear.h"
 
+#include <type_traits>
 #include <utility>
 
 #include "formats/ue8m0.h"

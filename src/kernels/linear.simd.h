@@ -1,5 +1,5 @@
 // y = x W^T of floats. One row decodes the weights in registers, as memory is the limit there; more rows
-// decode four rows of weights at a time into a buffer.
+// decode a panel of weights into a buffer that stays in the cache.
 
 // clang-format off: in this order
 #include "kernels/linear_vector.simd.h"
@@ -13,15 +13,14 @@ namespace fathom::FATHOM_TARGET {
 template <class D, size_t... O>
 static void one_row(const float* x, const WeightView& w, int64_t first, float* y, std::index_sequence<O...>) {
   constexpr int kOutputs = sizeof...(O);
-  constexpr int64_t kAhead =
-      1024;  // bytes of prefetch; the hardware alone does not fill the memory's bandwidth
+  FetchAhead ahead(w, first + kOutputs, D::bytes(w.cols));
   D rows[kOutputs] = {D(w, first + static_cast<int64_t>(O))...};
   V sum[kOutputs];
   for (V& s : sum) s = vzero();
   int64_t k = 0;
   for (; k + 32 <= w.cols; k += 32) {
     for (int o = 0; o < kOutputs; ++o) {
-      __builtin_prefetch(rows[o].p + D::bytes(k) + kAhead);
+      ahead.next(D::bytes(32));
       rows[o].block(k);
       for (int64_t j = k; j < k + 32; j += kLanes) sum[o] = vfma(vload(x + j), rows[o].at(j), sum[o]);
     }
@@ -34,8 +33,8 @@ static void one_row(const float* x, const WeightView& w, int64_t first, float* y
       if (j < w.cols) sum[o] = vfma(vload(x + j, w.cols - j), rows[o].at(j, w.cols - j), sum[o]);
     }
   }
-  if constexpr (kOutputs % 4 == 0) {
-    for (int o = 0; o < kOutputs; o += 4) vfold4(sum[o], sum[o + 1], sum[o + 2], sum[o + 3], y + o);
+  if constexpr (kOutputs == 4) {
+    vfold4(sum[0], sum[1], sum[2], sum[3], y);
   } else {
     for (int o = 0; o < kOutputs; ++o) y[o] = vfold(sum[o]);
   }
@@ -44,52 +43,61 @@ static void one_row(const float* x, const WeightView& w, int64_t first, float* y
 template <class D>
 static void one_row(const float* x, const WeightView& w, int64_t first, int64_t last, float* y) {
   int64_t o = first;
-  for (; o + 8 <= last; o += 8) one_row<D>(x, w, o, y + o, std::make_index_sequence<8>());
+  for (; o + 4 <= last; o += 4) one_row<D>(x, w, o, y + o, std::make_index_sequence<4>());
   for (; o < last; ++o) one_row<D>(x, w, o, y + o, std::make_index_sequence<1>());
 }
 
-// Row `row` of w as floats in out, which has room for a multiple of 32.
+// Row `row` of w as floats in out, which has room for a multiple of 32; fetches row `next`.
 template <class D>
-static void decode_to(const WeightView& w, int64_t row, float* out) {
+static void decode_to(const WeightView& w, int64_t row, int64_t next, float* out) {
   D decoder(w, row);
-  for (int64_t k = 0; k < w.cols; k += kLanes) {
-    if (k % 32 == 0) decoder.block(k);
-    vstore(out + k, k + kLanes <= w.cols ? decoder.at(k) : decoder.at(k, w.cols - k));
+  FetchAhead ahead(w, next, D::bytes(w.cols));
+  for (int64_t k = 0; k < w.cols; k += 32) {
+    if (k % 128 == 0) ahead.next(D::bytes(128));
+    decoder.block(k);
+    for (int64_t j = k; j < std::min(k + 32, w.cols); j += kLanes) {
+      vstore(out + j, j + kLanes <= w.cols ? decoder.at(j) : decoder.at(j, w.cols - j));
+    }
   }
 }
 
-static void decode_any(const WeightView& w, int64_t row, float* out) {
+static void decode_any(const WeightView& w, int64_t row, int64_t next, float* out) {
 #if FATHOM_LEVEL >= 1
   switch (linear_format(w)) {
     case LinearFormat::bf16:
-      return decode_to<RowBf16>(w, row, out);
+      return decode_to<RowBf16>(w, row, next, out);
     case LinearFormat::f16:
-      return decode_to<RowF16>(w, row, out);
+      return decode_to<RowF16>(w, row, next, out);
     case LinearFormat::fp8:
-      return decode_to<RowFp8>(w, row, out);
+      return decode_to<RowFp8>(w, row, next, out);
     case LinearFormat::fp4:
-      return decode_to<RowFp4>(w, row, out);
+      return decode_to<RowFp4>(w, row, next, out);
     default:
       break;
   }
 #endif
+  static_cast<void>(next);
   decode_row(w, row, out);
 }
 
 static void linear_decoded(const float* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
                            int64_t last, float* y, int64_t y_stride, bool round) {
   const int64_t width = (w.cols + 31) / 32 * 32;
-  float* buffer = thread_scratch(ScratchSlot::weights).take<float>(4 * width);
-  tiles<FloatDot>(x, rows, x_stride, w.cols, first, last, y, y_stride, [&](int64_t o, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) {
-      float* out = buffer + i * width;
-      decode_any(w, o + i, out);
-      if (round) {
-        for (int64_t k = 0; k < w.cols; ++k) out[k] = round_bf16(out[k]);
-      }
-    }
-    return WeightTile{reinterpret_cast<const std::byte*>(buffer), width * 4};
-  });
+  float* buffer =
+      thread_scratch(ScratchSlot::weights).take<float>(panel_size<FloatDot>(rows, w.cols) * width);
+  panels<FloatDot>(
+      x, rows, x_stride, w.cols, first, last, y, y_stride,
+      [&](int64_t o, int64_t n) {
+        for (int64_t i = 0; i < n; ++i) {
+          float* out = buffer + i * width;
+          decode_any(w, o + i, o + i + n, out);
+          if (round) {
+            for (int64_t k = 0; k < w.cols; ++k) out[k] = round_bf16(out[k]);
+          }
+        }
+        return WeightRows{reinterpret_cast<const std::byte*>(buffer), width * 4};
+      },
+      [](int64_t) { return nullptr; });
 }
 
 static void linear(const float* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
@@ -114,9 +122,7 @@ static void linear(const float* x, int64_t rows, int64_t x_stride, const WeightV
     }
   }
   if (format == LinearFormat::f32) {
-    return tiles<FloatDot>(x, rows, x_stride, w.cols, first, last, y, y_stride, [&](int64_t o, int64_t) {
-      return WeightTile{w.data + o * w.row_bytes, w.row_bytes};
-    });
+    return panels_in_place<FloatDot>(x, rows, x_stride, w, first, last, y, y_stride);
   }
   linear_decoded(x, rows, x_stride, w, first, last, y, y_stride, false);
 }

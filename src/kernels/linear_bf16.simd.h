@@ -109,7 +109,7 @@ template <class D, size_t... O>
 static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, float* y,
                          std::index_sequence<O...>) {
   constexpr int kOutputs = sizeof...(O);
-  constexpr int64_t kAhead = 1024;
+  FetchAhead ahead(w, first + kOutputs, D::bytes(w.cols));
   const D rows[kOutputs] = {D(w, first + static_cast<int64_t>(O))...};
   V sum[kOutputs];
   for (V& s : sum) s = vzero();
@@ -118,9 +118,7 @@ static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, floa
     __m512i step[4];
     for (int i = 0; i < 4; ++i) step[i] = Bf16Dot::load(x + k + 32 * i);
     for (int o = 0; o < kOutputs; ++o) {
-      for (int64_t line = 0; line < D::bytes(128); line += 64) {
-        __builtin_prefetch(rows[o].p + D::bytes(k) + kAhead + line);
-      }
+      ahead.next(D::bytes(128));
       __m512i weights[4];
       rows[o].block(k, weights);
       for (int i = 0; i < 4; ++i) sum[o] = dot_bf16(step[i], weights[i], sum[o]);
@@ -135,8 +133,8 @@ static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, floa
       }
     }
   }
-  if constexpr (kOutputs % 4 == 0) {
-    for (int o = 0; o < kOutputs; o += 4) vfold4(sum[o], sum[o + 1], sum[o + 2], sum[o + 3], y + o);
+  if constexpr (kOutputs == 4) {
+    vfold4(sum[0], sum[1], sum[2], sum[3], y);
   } else {
     for (int o = 0; o < kOutputs; ++o) y[o] = vfold(sum[o]);
   }
@@ -145,15 +143,17 @@ static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, floa
 template <class D>
 static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, int64_t last, float* y) {
   int64_t o = first;
-  for (; o + 8 <= last; o += 8) one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<8>());
+  for (; o + 4 <= last; o += 4) one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<4>());
   for (; o < last; ++o) one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<1>());
 }
 
-// Row `row` of w as bfloat16 in out, which has room for a multiple of 128.
+// Row `row` of w as bfloat16 in out, which has room for a multiple of 128; fetches row `next`.
 template <class D>
-static void decode_bf16_to(const WeightView& w, int64_t row, Bf16* out) {
+static void decode_bf16_to(const WeightView& w, int64_t row, int64_t next, Bf16* out) {
   const D decoder(w, row);
+  FetchAhead ahead(w, next, D::bytes(w.cols));
   for (int64_t k = 0; k < w.cols; k += 128) {
+    ahead.next(D::bytes(128));
     __m512i step[4] = {};
     k + 128 <= w.cols ? decoder.block(k, step) : decoder.last(k, step);
     for (int i = 0; i < 4; ++i) _mm512_storeu_si512(out + k + 32 * i, step[i]);
@@ -170,27 +170,28 @@ static void linear_bf16(const Bf16* x, int64_t rows, int64_t x_stride, const Wei
     if (format == LinearFormat::fp4) return one_row_bf16<Bf16FromFp4>(x, w, first, last, y);
   }
   if (format == LinearFormat::bf16) {
-    return tiles<Bf16Dot>(x, rows, x_stride, w.cols, first, last, y, y_stride, [&](int64_t o, int64_t) {
-      return WeightTile{w.data + o * w.row_bytes, w.row_bytes};
-    });
+    return panels_in_place<Bf16Dot>(x, rows, x_stride, w, first, last, y, y_stride);
   }
   const int64_t width = (w.cols + 127) / 128 * 128;
-  Bf16* buffer = thread_scratch(ScratchSlot::weights).take<Bf16>(4 * width);
-  tiles<Bf16Dot>(x, rows, x_stride, w.cols, first, last, y, y_stride, [&](int64_t o, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) {
-      Bf16* out = buffer + i * width;
-      if (exact && format == LinearFormat::fp8) {
-        decode_bf16_to<Bf16FromFp8>(w, o + i, out);
-      } else if (exact && format == LinearFormat::fp4) {
-        decode_bf16_to<Bf16FromFp4>(w, o + i, out);
-      } else {
-        float* wide = thread_scratch(ScratchSlot::activations).take<float>(width);
-        decode_any(w, o + i, wide);
-        for (int64_t k = 0; k < w.cols; ++k) out[k] = to_bf16(wide[k]);
-      }
-    }
-    return WeightTile{reinterpret_cast<const std::byte*>(buffer), width * 2};
-  });
+  Bf16* buffer = thread_scratch(ScratchSlot::weights).take<Bf16>(panel_size<Bf16Dot>(rows, w.cols) * width);
+  panels<Bf16Dot>(
+      x, rows, x_stride, w.cols, first, last, y, y_stride,
+      [&](int64_t o, int64_t n) {
+        for (int64_t i = 0; i < n; ++i) {
+          Bf16* out = buffer + i * width;
+          if (exact && format == LinearFormat::fp8) {
+            decode_bf16_to<Bf16FromFp8>(w, o + i, o + i + n, out);
+          } else if (exact && format == LinearFormat::fp4) {
+            decode_bf16_to<Bf16FromFp4>(w, o + i, o + i + n, out);
+          } else {
+            float* wide = thread_scratch(ScratchSlot::activations).take<float>(width);
+            decode_any(w, o + i, o + i + n, wide);
+            for (int64_t k = 0; k < w.cols; ++k) out[k] = to_bf16(wide[k]);
+          }
+        }
+        return WeightRows{reinterpret_cast<const std::byte*>(buffer), width * 2};
+      },
+      [](int64_t) { return nullptr; });
 }
 
 }  // namespace fathom::FATHOM_TARGET

@@ -4,6 +4,8 @@
 
 namespace fathom::FATHOM_TARGET {
 
+inline constexpr int64_t kPanel = 32;  // rows of weights that share the reading of x
+
 #if FATHOM_LEVEL == 0
 struct V {
   V4 a, b;
