@@ -36,10 +36,6 @@ TEST_CASE("fp32 cases on every target") {
   }
 }
 
-// A sum one ulp beside the golden's can flip an FP8 rounding that is a tie to 2e-7, and a flip at an early
-// token puts all later ones at the floor that the README's spread table shows (.03 to .1 of logits whose std
-// is 2.5). Every other bound, KL, top-1 and all choices, holds after a flip too. plain has no flip that
-// matters.
 TEST_CASE("quantised cases on every target") {
   for (const Target target : available_targets()) {
     CAPTURE(name(target));
@@ -47,19 +43,7 @@ TEST_CASE("quantised cases on every target") {
     options.target = target;
     const auto folders = verify_folders(golden("quantised"));
     CHECK(folders.size() >= 4);
-    for (const auto& folder : folders) {
-      if (target == Target::plain) {
-        check(folder, options);
-        continue;
-      }
-      for (const VerifyItem& item : verify_folder(folder, options).items) {
-        const bool median = item.quantity.find("median") != std::string::npos;
-        const bool mtp = item.quantity.find("mtp") != std::string::npos && item.quantity.starts_with("fp32");
-        CAPTURE(folder.string());
-        CAPTURE(item.quantity);
-        CHECK(item.error <= (mtp ? 1.0 : median ? 0.5 : item.bound));
-      }
-    }
+    for (const auto& folder : folders) check(folder, options);
   }
 }
 
