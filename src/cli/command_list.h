@@ -1,3 +1,7 @@
 // FATHOM_COMMAND(name): register_name(CLI::App&) in src/cli/name_command.cc. The order is that of --help.
+FATHOM_COMMAND(run)
+FATHOM_COMMAND(chat)
+FATHOM_COMMAND(demo)
+FATHOM_COMMAND(logits)
 FATHOM_COMMAND(plan)
 FATHOM_COMMAND(verify)

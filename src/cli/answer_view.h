@@ -1,0 +1,33 @@
+#pragma once
+/// An answer as it is written: on a terminal thinking is dimmed and, when done, folded to a line; off a
+/// terminal only the answer is printed.
+
+#include <chrono>
+#include <string>
+
+#include "text/completion_parser.h"
+
+namespace fathom::cli {
+
+class AnswerView {
+ public:
+  explicit AnswerView(bool terminal) : terminal_(terminal), start_(std::chrono::steady_clock::now()) {}
+
+  void event(const CompletionEvent& event);
+  /// Ends the last line and resets the colour.
+  void finish();
+
+ private:
+  void fold();
+  void put(std::string_view text);
+
+  bool terminal_;
+  std::chrono::steady_clock::time_point start_;
+  bool thinking_ = false, at_line_start_ = true;
+  int64_t rows_ = 0, column_ = 0;  // of the thinking shown, for folding
+};
+
+/// Columns that a text takes on a terminal.
+int display_width(std::string_view utf8);
+
+}  // namespace fathom::cli

@@ -1,0 +1,86 @@
+/// fathom chat: a conversation in the terminal.
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <clocale>
+
+#include "base/error.h"
+#include "cli/chat_session.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/line_reader.h"
+
+namespace fathom::cli {
+namespace {
+
+struct ChatOptions {
+  ModelOptions model;
+  GenerationOptions generation;
+};
+
+// A message: one line, lines joined by a trailing backslash, or a block between lines of """.
+std::optional<std::string> read_message(LineReader& reader) {
+  std::optional<std::string> line = reader.read("> ");
+  if (!line) return line;
+  std::string text = *line;
+  if (text.starts_with("\"\"\"")) {
+    text.erase(0, 3);
+    while (!text.ends_with("\"\"\"")) {
+      line = reader.read("... ");
+      if (!line) break;
+      text += (text.empty() ? "" : "\n") + *line;
+    }
+    if (text.ends_with("\"\"\"")) text.resize(text.size() - 3);
+  } else {
+    while (text.ends_with('\\')) {
+      text.back() = '\n';
+      line = reader.read("... ");
+      if (!line) break;
+      text += *line;
+    }
+  }
+  reader.remember(text);
+  return text;
+}
+
+void run(const ChatOptions& options) {
+  std::setlocale(LC_CTYPE, "");
+  LineReader reader(default_history_path());
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  ChatSession chat(open_model(options.model, DefaultNumerics::fast), options.generation);
+  if (reader.terminal()) fmt::print("{}\n", chat.banner());
+  bool failed = false;
+  while (const auto text = read_message(reader)) {
+    if (text->find_first_not_of(" \t\r\n") == std::string::npos) continue;
+    try {
+      if (text->front() == '/') {
+        if (!chat.command(*text)) break;
+      } else {
+        chat.answer(*text, terminal);
+      }
+    } catch (const Error& error) {
+      // On a terminal one goes on; a script must see that something failed.
+      fmt::print(stderr, "fathom: {}\n", error.what());
+      failed = true;
+    }
+    std::fflush(stdout);
+    if (!reader.terminal()) check_interrupt();
+    clear_interrupt();
+  }
+  if (reader.terminal()) fmt::print("\n");
+  if (failed && !reader.terminal()) throw ExitStatus{1};
+}
+
+}  // namespace
+
+void register_chat(CLI::App& app) {
+  auto options = std::make_shared<ChatOptions>();
+  CLI::App* command = app.add_subcommand("chat", "A conversation in the terminal");
+  options->model.add_to(*command);
+  options->generation.add_to(*command);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,176 @@
+#include "cli/chat_session.h"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/answer_view.h"
+#include "cli/interrupt.h"
+
+namespace fathom::cli {
+namespace {
+
+constexpr int64_t kMaxChatBytes = int64_t{256} << 20;
+
+std::string argument_of(const std::string& line) {
+  const size_t space = line.find_first_of(" \t");
+  if (space == std::string::npos) return {};
+  const size_t first = line.find_first_not_of(" \t", space);
+  return first == std::string::npos ? std::string() : line.substr(first);
+}
+
+const char* word(const ThinkingSetting& thinking) {
+  if (thinking.mode == ThinkingMode::chat) return "off";
+  return thinking.effort == Effort::max ? "max" : thinking.effort == Effort::low ? "low" : "high";
+}
+
+}  // namespace
+
+ChatSession::ChatSession(OpenedModel model, GenerationOptions options)
+    : model_(std::move(model)),
+      options_(std::move(options)),
+      setup_(options_.setup(model_)),
+      thinking_(parse_think(options_.think, setup_.generation)),
+      session_(*model_.model, *model_.runtime) {
+  model_.need_tokenizer();
+}
+
+std::string ChatSession::banner() const {
+  return fmt::format("{}: {} numerics, {}, {} thread{}, thinking {}. /help lists the commands.",
+                     model_.path.filename().string(), name(model_.runtime->numerics().mode),
+                     name(model_.runtime->target()), model_.runtime->threads(),
+                     model_.runtime->threads() == 1 ? "" : "s", word(thinking_));
+}
+
+const char* ChatSession::help() {
+  return "/think off|low|high|max  how much to think\n"
+         "/system TEXT             the system message (empty: none)\n"
+         "/save FILE, /load FILE   the conversation as JSON\n"
+         "/ctx                     tokens and memory in use\n"
+         "/stats                   figures of the last answer\n"
+         "/reasoning               the last thinking, unfolded\n"
+         "/clear                   a new conversation\n"
+         "/help, /exit\n"
+         "A line ending in \\ goes on in the next; \"\"\" begins and ends a block of lines. Ctrl-C stops an "
+         "answer.\n";
+}
+
+std::vector<ChatMessage> ChatSession::prompt_messages() const {
+  std::vector<ChatMessage> all;
+  if (!options_.system.empty()) all.push_back({Role::system, options_.system});
+  all.insert(all.end(), messages_.begin(), messages_.end());
+  return all;
+}
+
+std::string ChatSession::context_line() const {
+  const KvBytes b = session_.state().bytes();
+  return fmt::format(
+      "{} of {} tokens; KV {} bytes: window {}, compressor {}, entries {}, indexer keys {}, snapshots {}",
+      session_.position(), model_.model->config().max_position_embeddings, b.total(), b.window, b.compressor,
+      b.entries, b.index_keys, b.snapshots);
+}
+
+bool ChatSession::command(const std::string& line) {
+  const std::string name = line.substr(0, line.find_first_of(" \t")), argument = argument_of(line);
+  if (name == "/exit" || name == "/quit") return false;
+  if (name == "/help") {
+    fmt::print("{}", help());
+  } else if (name == "/think") {
+    if (argument.empty()) {
+      fmt::print("thinking {}\n", word(thinking_));
+    } else {
+      thinking_ = parse_think(argument, setup_.generation);
+      fmt::print("thinking {}\n", word(thinking_));
+    }
+  } else if (name == "/system") {
+    options_.system = argument;
+    fmt::print("{}\n", argument.empty() ? "no system message" : "system message set");
+  } else if (name == "/save") {
+    save(argument);
+  } else if (name == "/load") {
+    load(argument);
+  } else if (name == "/ctx") {
+    fmt::print("{}\n", context_line());
+  } else if (name == "/stats") {
+    fmt::print("{}\n", last_stats_.empty() ? "no answer yet" : last_stats_);
+  } else if (name == "/reasoning") {
+    fmt::print("{}\n", last_reasoning_.empty() ? "no thinking in the last answer" : last_reasoning_);
+  } else if (name == "/clear") {
+    messages_.clear();
+    session_.truncate(0);
+    fmt::print("a new conversation\n");
+  } else {
+    bad_input("chat: expected a command that /help lists, found '{}'", printable(name));
+  }
+  return true;
+}
+
+void ChatSession::answer(const std::string& text, bool terminal) {
+  messages_.push_back({Role::user, text});
+  try {
+    const ChatPrompt prompt = chat_prompt(*model_.tokenizer, prompt_messages(), thinking_, setup_.generation);
+    GenerateOptions generate_options = options_.resolve(setup_, thinking_);
+    generate_options.seed += turn_++;
+    generate_options.completion.start = prompt.start;
+    AnswerView view(terminal);
+    GenerateEvents events;
+    events.prefill = prefill_bar();
+    events.interrupted = interrupted;
+    events.event = [&](const CompletionEvent& e) { view.event(e); };
+    const GenerateResult result = generate(session_, model_.tokenizer, prompt.ids, generate_options, events);
+    view.finish();
+    clear_interrupt();
+    last_stats_ = stats_line(model_, session_, result, setup_.stop_tokens);
+    last_reasoning_ = result.completion.reasoning_content;
+    ChatMessage reply{Role::assistant, result.completion.content};
+    reply.reasoning_content = result.completion.reasoning_content;
+    reply.tool_calls = result.completion.tool_calls;
+    messages_.push_back(std::move(reply));
+    if (terminal) fmt::print("\033[2m{}\033[0m\n", last_stats_);
+  } catch (...) {
+    messages_.pop_back();  // the question was not answered: the conversation is as before
+    throw;
+  }
+}
+
+void ChatSession::save(const std::string& path) const {
+  if (path.empty()) bad_input("/save: expected a file name, found none");
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const ChatMessage& m : prompt_messages()) {
+    nlohmann::ordered_json item = {{"role", name(m.role)}, {"content", m.content.value_or("")}};
+    if (!m.reasoning_content.empty()) item["reasoning_content"] = m.reasoning_content;
+    for (const ToolCall& call : m.tool_calls) {
+      item["tool_calls"].push_back(
+          {{"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+    }
+    list.push_back(item);
+  }
+  const nlohmann::ordered_json out = {{"messages", list}, {"think", word(thinking_)}};
+  write_atomically(path, out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  fmt::print("{} messages saved to {}\n", list.size(), path);
+}
+
+void ChatSession::load(const std::string& path) {
+  if (path.empty()) bad_input("/load: expected a file name, found none");
+  const std::string text = read_text(path, kMaxChatBytes);
+  std::vector<ChatMessage> loaded = in_context(printable(path), [&] { return read_chat_file(text); });
+  std::string system;
+  if (!loaded.empty() && loaded.front().role == Role::system) {
+    system = loaded.front().content.value_or("");
+    loaded.erase(loaded.begin());
+  }
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  ThinkingSetting thinking = thinking_;
+  if (json.is_object() && json.contains("think") && json["think"].is_string()) {
+    thinking = in_context(printable(path),
+                          [&] { return parse_think(json["think"].get<std::string>(), setup_.generation); });
+  }
+  thinking_ = thinking;
+  options_.system = system;
+  messages_ = std::move(loaded);
+  fmt::print("{} messages loaded from {}\n", messages_.size() + (system.empty() ? 0 : 1), path);
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,131 @@
+#include "cli/common_options.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace fathom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The bundled models, best first.
+constexpr const char* kBundled[] = {"nano", "v4-10m"};
+
+std::vector<fs::path> model_roots() {
+  std::vector<fs::path> roots;
+  if (const char* root = std::getenv("FATHOM_MODELS"); root && *root) roots.emplace_back(root);
+  roots.emplace_back("models");
+  std::error_code error;
+  const fs::path binary = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    // build/PRESET/fathom in the source tree; bin/fathom of an installation.
+    roots.push_back(binary.parent_path() / "../../models");
+    roots.push_back(binary.parent_path() / "../share/fathom/models");
+  }
+  return roots;
+}
+
+bool is_model(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) || fs::exists(path / "config.json", error);
+}
+
+}  // namespace
+
+void ModelOptions::add_to(CLI::App& command) {
+  command.add_option("-m,--model", model, "Folder, .safetensors or .gguf file, or a name under models/");
+  command.add_option("--threads", threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
+  command.add_option("--target", target, "Kernels: plain, avx2, avx512, avx512_bf16 (default: the best)");
+  command.add_option("--numerics", numerics, "Arithmetic: exact, release, fast");
+  command.add_option("--memory", memory, "Most memory to use, e.g. 8G");
+  command.add_flag("--no-pin", no_pin, "Do not pin threads to CPUs");
+  command.add_flag("-v,--verbose", verbose, "Say more on standard error");
+}
+
+fs::path resolve_model(const std::string& name) {
+  std::vector<std::string> names;
+  if (name.empty()) {
+    names.assign(std::begin(kBundled), std::end(kBundled));
+  } else {
+    std::error_code error;
+    if (fs::exists(name, error)) return name;
+    names = {name};
+  }
+  std::string found;
+  for (const fs::path& root : model_roots()) {
+    for (const std::string& candidate : names) {
+      if (candidate.find("..") == std::string::npos && is_model(root / candidate)) {
+        return (root / candidate).lexically_normal();
+      }
+    }
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(root, error)) {
+      if (is_model(entry.path())) found += (found.empty() ? "" : ", ") + entry.path().filename().string();
+    }
+  }
+  fail(ErrorCode::not_found, "model: expected a folder, a file or one of [{}], found '{}'", found,
+       printable(name.empty() ? "no bundled model" : name));
+}
+
+fs::path model_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error) ? path : path.parent_path();
+}
+
+const Tokenizer& OpenedModel::need_tokenizer() const {
+  if (!tokenizer)
+    fail(ErrorCode::not_found, "{}: expected a tokenizer.json, found none", printable(path.string()));
+  return *tokenizer;
+}
+
+std::shared_ptr<const Tokenizer> open_tokenizer(const fs::path& path) {
+  if (path.extension() == ".gguf") {
+    return Tokenizer::from_json(Checkpoint::open(path)->tokenizer_json(), path.string());
+  }
+  return Tokenizer::open(path.extension() == ".json" ? path : model_folder(path));
+}
+
+OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_numerics) {
+  OpenedModel opened;
+  opened.path = resolve_model(options.model);
+  const auto checkpoint = Checkpoint::open(opened.path);
+  opened.model = Model::open(checkpoint);
+  if (const std::string json = checkpoint->tokenizer_json(); !json.empty()) {
+    opened.tokenizer = Tokenizer::from_json(json, (model_folder(opened.path) / "tokenizer.json").string());
+  }
+  RuntimeOptions runtime;
+  if (!options.target.empty()) runtime.target = target_from_name(options.target);
+  runtime.pool.threads = options.threads;
+  runtime.pool.pin = !options.no_pin;
+  if (!options.numerics.empty()) {
+    runtime.numerics = Numerics::from_name(options.numerics);
+  } else if (default_numerics == DefaultNumerics::fast &&
+             opened.model->weights().params().layers.front().attn.wq_a.dtype != DType::F32) {
+    runtime.numerics = Numerics::fast();
+  }
+  opened.runtime = std::make_unique<Runtime<float>>(runtime);
+  return opened;
+}
+
+int64_t parse_bytes(const std::string& text, const std::string& flag) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  const std::string unit(end);
+  const double factor = unit.empty() || unit == "B"    ? 1
+                        : unit == "K" || unit == "KiB" ? 1024.0
+                        : unit == "M" || unit == "MiB" ? 1024.0 * 1024
+                        : unit == "G" || unit == "GiB" ? 1024.0 * 1024 * 1024
+                        : unit == "T" || unit == "TiB" ? 1024.0 * 1024 * 1024 * 1024
+                                                       : 0;
+  if (end == text.c_str() || factor == 0 || !(value > 0) || value * factor > 9e18) {
+    bad_input("{}: expected a number of bytes such as 8G, found '{}'", flag, printable(text));
+  }
+  return static_cast<int64_t>(value * factor);
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,60 @@
+#pragma once
+/// Flags that every command working on a model has, and the opening of that model.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "model/model.h"
+#include "model/runtime.h"
+#include "text/tokenizer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace fathom::cli {
+
+struct ModelOptions {
+  std::string model;     ///< -m: folder, file, or a name under models/; empty = the bundled model
+  int threads = 0;       ///< 0 = one per CPU of the affinity mask
+  std::string target;    ///< plain, avx2, ...; empty = the best
+  std::string numerics;  ///< exact, release, fast; empty = by command and weights
+  std::string memory;    ///< upper bound of the memory to use, with K, M, G; empty = none
+  bool no_pin = false;
+  bool verbose = false;
+
+  /// Adds -m, --threads, --target, --numerics, --memory, --no-pin, -v.
+  void add_to(CLI::App& command);
+};
+
+/// The path -m names. A name is searched in $FATHOM_MODELS, ./models, models/ of the source tree or beside
+/// the binary, and share/fathom/models. Throws Error(not_found) that lists what there is.
+std::filesystem::path resolve_model(const std::string& name);
+/// The folder of a model path (the folder itself, or that of the file).
+std::filesystem::path model_folder(const std::filesystem::path& path);
+
+/// Which numerics a command takes if the user names none (design: hard point 9).
+enum class DefaultNumerics { exact, fast };  // fast: but exact where the weights are F32
+
+/// A model ready to run.
+struct OpenedModel {
+  std::filesystem::path path;
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the model has none
+  std::unique_ptr<Runtime<float>> runtime;
+
+  Context<float> context() const { return runtime->context(model->config()); }
+  /// The tokenizer; throws Error(not_found) if there is none.
+  const Tokenizer& need_tokenizer() const;
+};
+
+OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_numerics);
+
+/// The tokenizer of a model path without opening weights or config (tokenize, detokenize, render, parse).
+std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& path);
+
+/// "1.5G", "512M", "1048576" to bytes. Throws Error(bad_input) naming `flag`.
+int64_t parse_bytes(const std::string& text, const std::string& flag);
+
+}  // namespace fathom::cli
