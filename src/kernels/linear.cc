@@ -3,6 +3,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "formats/ggml_blocks.h"
 #include "formats/ue8m0.h"
 #include "kernels/linear_format.h"
 #include "kernels/linear_tables.h"

@@ -4,6 +4,7 @@
 // clang-format off: in this order
 #include "kernels/linear_vector.simd.h"
 #include "kernels/linear_decode.simd.h"
+#include "kernels/linear_blocks.simd.h"
 #include "kernels/linear_tile.simd.h"
 // clang-format on
 
@@ -73,7 +74,7 @@ static void decode_any(const WeightView& w, int64_t row, int64_t next, float* ou
     case LinearFormat::fp4:
       return decode_to<RowFp4>(w, row, next, out);
     default:
-      break;
+      if (decode_ggml_to(w, row, next, out)) return;
   }
 #endif
   static_cast<void>(next);

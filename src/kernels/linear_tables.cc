@@ -1,10 +1,12 @@
 #include "kernels/linear_tables.h"
 
 #include <array>
+#include <bit>
 #include <memory>
 
 #include "formats/e2m1.h"
 #include "formats/e4m3.h"
+#include "formats/ggml_blocks.h"
 #include "formats/half.h"
 #include "formats/ue8m0.h"
 
@@ -37,6 +39,17 @@ const Fp4Bf16Table* fp4_bf16_tables() {
     return made;
   }();
   return tables->data();
+}
+
+const uint64_t* iq2_xxs_magnitudes() {
+  static const auto table = [] {
+    std::array<uint64_t, 256> made;
+    for (unsigned index = 0; index < 256; ++index) {
+      made[index] = std::bit_cast<uint64_t>(iq2_xxs_grid(static_cast<uint8_t>(index)));
+    }
+    return made;
+  }();
+  return table.data();
 }
 
 }  // namespace fathom

@@ -20,4 +20,7 @@ struct Fp4Bf16Table {
 const Fp8Bf16Table* fp8_bf16_tables();
 const Fp4Bf16Table* fp4_bf16_tables();
 
+/// The 256 entries of IQ2_XXS's codebook, eight magnitudes of a byte each; made on first use.
+const uint64_t* iq2_xxs_magnitudes();
+
 }  // namespace fathom

@@ -102,19 +102,53 @@ void check_all(Kernel* kernel, bool rounds_weights, const test::WeightFormat& fo
   }
 }
 
+// Rows of the unit matrix read the weights one by one: each is the decoder's value exactly, bfloat16's if
+// rounded.
+template <class Kernel, class X>
+void check_values(Kernel* kernel, bool rounds_weights, const test::WeightFormat& format, uint32_t seed) {
+  test::Values values(seed);
+  const int64_t unit = block_values(format.dtype);
+  const int64_t cols = unit > 2 ? 512 : unit == 2 ? 96 : 150;
+  const auto stored = test::random_weight(format, 5, cols, 1, values);
+  const WeightView& w = stored.view;
+  std::vector<X> x(static_cast<size_t>(cols * cols));
+  for (int64_t k = 0; k < cols; ++k) {
+    if constexpr (std::is_same_v<X, Bf16>) {
+      x[static_cast<size_t>(k * cols + k)] = to_bf16(1);
+    } else {
+      x[static_cast<size_t>(k * cols + k)] = 1;
+    }
+  }
+  const auto y = run(kernel, x, cols, cols, w, 0, w.rows);
+  std::vector<float> row(static_cast<size_t>(cols));
+  int64_t wrong = 0;
+  for (int64_t o = 0; o < w.rows; ++o) {
+    decode_row(w, o, row.data());
+    for (int64_t k = 0; k < cols; ++k) {
+      const float value = row[static_cast<size_t>(k)];
+      const float expected = rounds_weights ? round_bf16(value) : value;
+      wrong += y[static_cast<size_t>(k * (w.rows + 2) + o)] == expected ? 0 : 1;
+    }
+  }
+  CAPTURE(format.name);
+  CHECK(wrong == 0);
+}
+
 }  // namespace
 
 void test::kernel_cases_linear(Target target) {
   uint32_t seed = 1;
   for (const auto& format : weight_formats()) {
-    check_all<Linear<float>, float>(kernels_for(target).linear, false, format, seed++);
+    check_all<Linear<float>, float>(kernels_for(target).linear, false, format, seed);
+    check_values<Linear<float>, float>(kernels_for(target).linear, false, format, seed++);
   }
 }
 
 void test::kernel_cases_linear_bf16(Target target) {
   uint32_t seed = 101;
   for (const auto& format : weight_formats()) {
-    check_all<LinearBf16, Bf16>(kernels_for(target).linear_bf16, true, format, seed++);
+    check_all<LinearBf16, Bf16>(kernels_for(target).linear_bf16, true, format, seed);
+    check_values<LinearBf16, Bf16>(kernels_for(target).linear_bf16, true, format, seed++);
   }
 }
 
