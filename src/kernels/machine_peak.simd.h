@@ -25,7 +25,7 @@ constexpr int kAccumulators = 12, kWideAccumulators = 24;  // of 16 and of 32 re
 constexpr float kFactor = 0.9999999f, kAddend = 1e-7f;
 
 // Vectors of four, as every target has; the compiler keeps them in registers.
-inline float plain_f32(int64_t rounds) {
+static float plain_f32(int64_t rounds) {
   typedef float Vector __attribute__((vector_size(16)));
   Vector acc[kAccumulators] = {};
   const Vector factor = {kFactor, kFactor, kFactor, kFactor}, addend = {kAddend, kAddend, kAddend, kAddend};
@@ -43,7 +43,7 @@ inline float plain_f32(int64_t rounds) {
 }
 
 #ifdef FATHOM_PEAK_X86
-__attribute__((target("avx2,fma"))) inline float avx2_f32(int64_t rounds) {
+__attribute__((target("avx2,fma"))) static float avx2_f32(int64_t rounds) {
   __m256 acc[kAccumulators];
 #pragma GCC unroll 24
   for (__m256& each : acc) each = _mm256_setzero_ps();
@@ -63,7 +63,7 @@ __attribute__((target("avx2,fma"))) inline float avx2_f32(int64_t rounds) {
   return lanes[0] + lanes[7];
 }
 
-__attribute__((target("avx512f"))) inline float avx512_f32(int64_t rounds) {
+__attribute__((target("avx512f"))) static float avx512_f32(int64_t rounds) {
   __m512 acc[kWideAccumulators];
 #pragma GCC unroll 24
   for (__m512& each : acc) each = _mm512_setzero_ps();
@@ -83,7 +83,7 @@ __attribute__((target("avx512f"))) inline float avx512_f32(int64_t rounds) {
   return lanes[0] + lanes[15];
 }
 
-__attribute__((target("avx512f,avx512bf16"))) inline float avx512_bf16(int64_t rounds) {
+__attribute__((target("avx512f,avx512bf16"))) static float avx512_bf16(int64_t rounds) {
   __m512 acc[kWideAccumulators];
 #pragma GCC unroll 24
   for (__m512& each : acc) each = _mm512_setzero_ps();
