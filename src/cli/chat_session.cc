@@ -35,6 +35,7 @@ ChatSession::ChatSession(OpenedModel model, GenerationOptions options)
       thinking_(parse_think(options_.think, setup_.generation)),
       session_(*model_.model, *model_.runtime) {
   model_.need_tokenizer();
+  session_.limit_memory(model_.memory_bytes);
 }
 
 std::string ChatSession::banner() const {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "engine/model_notes.h"
 
 namespace fathom::cli {
 namespace {
@@ -42,7 +43,7 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_option("--threads", threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
   command.add_option("--target", target, "Kernels: plain, avx2, avx512, avx512_bf16 (default: the best)");
   command.add_option("--numerics", numerics, "Arithmetic: exact, release, fast");
-  command.add_option("--memory", memory, "Most memory to use, e.g. 8G");
+  command.add_option("--memory", memory, "Most memory for state and scratch, e.g. 8G (mapped weights apart)");
   command.add_flag("--no-pin", no_pin, "Do not pin threads to CPUs");
   command.add_flag("-v,--verbose", verbose, "Say more on standard error");
 }
@@ -108,7 +109,17 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
              opened.model->weights().params().layers.front().attn.wq_a.dtype != DType::F32) {
     runtime.numerics = Numerics::fast();
   }
+  if (!options.memory.empty()) opened.memory_bytes = parse_bytes(options.memory, "--memory");
   opened.runtime = std::make_unique<Runtime<float>>(runtime);
+  for (const std::string& note : model_notes(*opened.model)) {
+    fmt::print(stderr, "fathom: {}: {}\n", opened.path.string(), note);
+  }
+  if (options.verbose) {
+    fmt::print(stderr, "fathom: {}: {} naming, {} tensors, {} numerics, {}, {} threads\n",
+               opened.path.string(), checkpoint->naming(), checkpoint->names().size(),
+               name(opened.runtime->numerics().mode), name(opened.runtime->target()),
+               opened.runtime->threads());
+  }
   return opened;
 }
 

@@ -20,7 +20,7 @@ struct ModelOptions {
   int threads = 0;       ///< 0 = one per CPU of the affinity mask
   std::string target;    ///< plain, avx2, ...; empty = the best
   std::string numerics;  ///< exact, release, fast; empty = by command and weights
-  std::string memory;    ///< upper bound of the memory to use, with K, M, G; empty = none
+  std::string memory;    ///< upper bound of state, scratch and copied weights, with K, M, G; empty = none
   bool no_pin = false;
   bool verbose = false;
 
@@ -43,6 +43,7 @@ struct OpenedModel {
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the model has none
   std::unique_ptr<Runtime<float>> runtime;
+  int64_t memory_bytes = 0;  ///< --memory; 0 = no bound
 
   Context<float> context() const { return runtime->context(model->config()); }
   /// The tokenizer; throws Error(not_found) if there is none.

@@ -18,6 +18,10 @@ class Session {
   /// The model and the runtime must outlive the session. chunk: tokens per forward pass of prompt reading.
   Session(const Model& model, Runtime<float>& runtime, int64_t chunk = kDefaultChunk);
 
+  /// Refuses to grow beyond so many bytes of state, scratch and copied weights (0 = no bound); weights that
+  /// are mapped belong to the system's page cache and do not count.
+  void limit_memory(int64_t bytes) { memory_bytes_ = bytes; }
+
   const std::vector<int32_t>& tokens() const { return tokens_; }
   int64_t position() const { return static_cast<int64_t>(tokens_.size()); }
   const KvState& state() const { return kv_; }
@@ -50,7 +54,8 @@ class Session {
         chunk_(o.chunk_),
         tokens_(o.tokens_),
         kv_(o.kv_.fork()),
-        logits_(o.logits_) {}
+        logits_(o.logits_),
+        memory_bytes_(o.memory_bytes_) {}
   void run(std::span<const int32_t> ids);
 
   const Model& model_;
@@ -59,6 +64,7 @@ class Session {
   std::vector<int32_t> tokens_;
   KvState kv_;
   std::vector<float> logits_;
+  int64_t memory_bytes_ = 0;
 };
 
 }  // namespace fathom
