@@ -5,34 +5,22 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/verify/verify.h"
+#include "tests/engine/golden_checks.h"
 
 namespace fathom {
 namespace {
 
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(FATHOM_SOURCE_DIR) / "tests" / "golden" / name;
-}
-
-void check(const std::filesystem::path& folder, const VerifyOptions& options = {}) {
-  const VerifyReport report = verify_folder(folder, options);
-  INFO("folder ", report.folder.string(), ", layout ", report.layout);
-  CHECK(report.passed());
-  for (const VerifyItem& item : report.items) {
-    CAPTURE(item.quantity);
-    CAPTURE(item.detail);
-    CHECK(item.error <= item.bound);
-  }
-}
+using test::check_golden;
+using test::golden_folder;
 
 TEST_CASE("fp32 cases on every target") {
   for (const Target target : available_targets()) {
     CAPTURE(name(target));
     VerifyOptions options;
     options.target = target;
-    const auto folders = verify_folders(golden("fp32"));
+    const auto folders = verify_folders(golden_folder("fp32"));
     CHECK(folders.size() >= 9);
-    for (const auto& folder : folders) check(folder, options);
+    for (const auto& folder : folders) check_golden(folder, options);
   }
 }
 
@@ -41,25 +29,27 @@ TEST_CASE("quantised cases on every target") {
     CAPTURE(name(target));
     VerifyOptions options;
     options.target = target;
-    const auto folders = verify_folders(golden("quantised"));
+    const auto folders = verify_folders(golden_folder("quantised"));
     CHECK(folders.size() >= 4);
-    for (const auto& folder : folders) check(folder, options);
+    for (const auto& folder : folders) check_golden(folder, options);
   }
 }
 
 TEST_CASE("fp32 cases in double precision") {
   VerifyOptions options;
   options.double_model = true;
-  for (const auto& folder : verify_folders(golden("fp32"))) check(folder, options);
+  for (const auto& folder : verify_folders(golden_folder("fp32"))) check_golden(folder, options);
 }
 
+TEST_CASE("the trained model, with a sample of its problems") { check_golden(golden_folder("trained")); }
+
 TEST_CASE("a model without vectors is held to its invariants") {
-  check(golden("fp32/h_mtp/hf"));
-  check(golden("fp32/b_csa/model.safetensors"));
+  check_golden(golden_folder("fp32/h_mtp/hf"));
+  check_golden(golden_folder("fp32/b_csa/model.safetensors"));
 }
 
 TEST_CASE("what is not checked is listed, and checking nothing is no pass") {
-  const VerifyReport report = verify_folder(golden("quantised/mixed"));
+  const VerifyReport report = verify_folder(golden_folder("quantised/mixed"));
   const auto& unused = report.not_checked;
   CHECK(std::find(unused.begin(), unused.end(), "steps.safetensors") != unused.end());
   CHECK(std::find(unused.begin(), unused.end(), "expected.safetensors: streams.0") != unused.end());
@@ -68,7 +58,7 @@ TEST_CASE("what is not checked is listed, and checking nothing is no pass") {
   CHECK(!VerifyReport{}.passed());
   CHECK(verify_folders(std::filesystem::path(FATHOM_SOURCE_DIR) / "src").empty());
   CHECK_THROWS_AS(verify_folder(std::filesystem::path(FATHOM_SOURCE_DIR) / "src"), Error);
-  CHECK_THROWS_AS(verify_folders(golden("no such folder")), Error);
+  CHECK_THROWS_AS(verify_folders(golden_folder("no such folder")), Error);
 }
 
 }  // namespace

@@ -76,6 +76,8 @@ bool is_fp32(const std::filesystem::path& folder);
 void check_fp32(Checks& checks);
 bool is_quantised(const std::filesystem::path& folder);
 void check_quantised(Checks& checks);
+bool is_trained(const std::filesystem::path& folder);
+void check_trained(Checks& checks);
 bool is_model(const std::filesystem::path& path);
 void check_invariants(Checks& checks);
 

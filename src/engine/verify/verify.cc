@@ -21,6 +21,7 @@ struct Layout {
 constexpr std::array kLayouts = {
     Layout{"fp32", verify::is_fp32, verify::check_fp32},
     Layout{"quantised", verify::is_quantised, verify::check_quantised},
+    Layout{"trained", verify::is_trained, verify::check_trained},
     Layout{"invariants", verify::is_model, verify::check_invariants},
 };
 
