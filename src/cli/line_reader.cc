@@ -65,9 +65,10 @@ std::optional<std::string> LineReader::read(const std::string& prompt) {
     return line;
   }
   state_->prompt = prompt;
+  clear_interrupt();  // one that came before the prompt was there stops nothing
   int count = 0;
   const char* line = el_gets(state_->edit, &count);
-  if (interrupted()) {
+  if ((!line || count <= 0) && interrupted()) {
     clear_interrupt();
     el_reset(state_->edit);
     std::cout << "\n";

@@ -1,0 +1,116 @@
+// The binary as a user meets it: exit statuses, one line per failure, standard output that holds the answer
+// alone.
+#include "tests/cli/program.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+using fathom::test::run_fathom;
+
+namespace {
+
+bool one_line(const std::string& text) {
+  return text.starts_with("fathom: ") && text.ends_with('\n') &&
+         std::count(text.begin(), text.end(), '\n') == 1;
+}
+
+}  // namespace
+
+TEST_CASE("an answer from a pipe is the content alone") {
+  const auto r = run_fathom({"run"}, "Compute 123 + 456.");
+  CHECK(r.status == 0);
+  CHECK(r.out == "579\n");
+  CHECK(r.err.empty());
+  CHECK(run_fathom({"run", "--think", "off", "-p", "Compute 123 + 456."}).out == "579\n");
+}
+
+TEST_CASE("--json has every part") {
+  const auto r = run_fathom({"run", "--json", "--logprobs", "2", "-p", "Compute 123 + 456."});
+  REQUIRE(r.status == 0);
+  const auto json = nlohmann::json::parse(r.out);
+  CHECK(json["content"] == "579");
+  CHECK(json["reasoning_content"].get<std::string>().find("579") != std::string::npos);
+  CHECK(json["finish_reason"] == "stop");
+  CHECK(json["tool_calls"].empty());
+  CHECK(json["usage"]["completion_tokens"].get<size_t>() + 1 == json["ids"].size());
+  CHECK(json["logprobs"].size() == json["ids"].size());
+  CHECK(json["logprobs"][0]["top"].size() == 2);
+  CHECK(json["stats"]["kv_bytes"].get<int64_t>() > 0);
+}
+
+TEST_CASE("the same seed gives the same answer, another seed another") {
+  const std::vector<std::string> base = {
+      "run", "--raw", "-p", "Once upon a time", "--temperature", "1", "--max-tokens", "40", "--seed"};
+  const auto with = [&](const char* seed, const char* threads) {
+    auto args = base;
+    args.insert(args.end(), {seed, "--threads", threads});
+    return run_fathom(args).out;
+  };
+  CHECK(with("1", "1") == with("1", "2"));
+  CHECK(with("1", "2") != with("2", "2"));
+}
+
+TEST_CASE("failures: one line, status 1") {
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"run", "-m", "no/such/model", "-p", "x"},
+           {"run", "-m", "/dev/null", "-p", "x"},
+           {"run", "-m", "README.md", "-p", "x"},
+           {"run", "--think", "sometimes", "-p", "x"},
+           {"run", "--temperature", "-1", "-p", "x"},
+           {"run", "--top-p", "nan", "-p", "x"},
+           {"run", "--logit-bias", "abc", "-p", "x"},
+           {"run", "--logit-bias", "99999999=1", "-p", "x"},
+           {"run", "--stop", "", "-p", "x"},
+           {"run", "--max-tokens", "0", "-p", "x"},
+           {"run", "--numerics", "sloppy", "-p", "x"},
+           {"run", "--target", "abacus", "-p", "x"},
+           {"run", "--memory", "much", "-p", "x"},
+           {"run", "--memory", "10K", "-p", "x"},
+           {"run", "--prompt-encoding", "2020", "-p", "x"},
+           {"logits", "--ids", "no/such/file", "--out", "/tmp/never"},
+           {"logits", "--ids", "-", "--out", "/no/such/folder/x.safetensors"},
+       }) {
+    CAPTURE(args);
+    const auto r = run_fathom(args, "[1,2,3]");
+    CHECK(r.status == 1);
+    CHECK_MESSAGE(one_line(r.err), r.err);
+    CHECK(r.out.empty());
+  }
+}
+
+TEST_CASE("bad ids are named") {
+  for (const char* ids : {"", "[", "{}", "[1,-2]", "[1.5]", "[1,99999999]", "[]", "[1]\n[x]"}) {
+    CAPTURE(ids);
+    const auto r = run_fathom({"logits", "--ids", "-", "--out", "/tmp/fathom_never.safetensors"}, ids);
+    CHECK(r.status == 1);
+    CHECK_MESSAGE(one_line(r.err), r.err);
+  }
+}
+
+TEST_CASE("usage: status 2") {
+  CHECK(run_fathom({}).status == 2);
+  CHECK(run_fathom({"nonsense"}).status == 2);
+  CHECK(run_fathom({"run", "--no-such-flag"}).status == 2);
+  CHECK(run_fathom({"run", "--threads", "many"}).status == 2);
+  CHECK(run_fathom({"--help"}).status == 0);
+  CHECK(run_fathom({"run", "--help"}).status == 0);
+  CHECK(run_fathom({"--version"}).status == 0);
+}
+
+TEST_CASE("demo shows both modes") {
+  const auto r = run_fathom({"demo"});
+  CHECK(r.status == 0);
+  CHECK(r.out.find("Non-think") != std::string::npos);
+  CHECK(r.out.find("thinking: ") != std::string::npos);
+  CHECK(r.out.find("$0.0000") != std::string::npos);
+}
+
+TEST_CASE("an empty prompt is answered, an endless one is refused") {
+  CHECK(run_fathom({"run", "--max-tokens", "3"}, "").status == 0);
+  const auto r = run_fathom({"run"}, std::string(400'000, 'x') + std::string(400'000, ' '), 120);
+  CHECK(r.status == 1);
+  CHECK_MESSAGE(one_line(r.err), r.err);
+  CHECK(r.err.find("context") != std::string::npos);
+}
