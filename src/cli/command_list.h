@@ -3,5 +3,7 @@ FATHOM_COMMAND(run)
 FATHOM_COMMAND(chat)
 FATHOM_COMMAND(demo)
 FATHOM_COMMAND(logits)
+FATHOM_COMMAND(tokenize)    // both in
+FATHOM_COMMAND(detokenize)  // tokenize_command.cc
 FATHOM_COMMAND(plan)
 FATHOM_COMMAND(verify)

@@ -82,10 +82,10 @@ TEST_CASE("published merges: texts of every script, and borders that merges go a
     if (first >= 0xE4 && first <= 0xE9 && is_valid_utf8(bytes)) han.emplace_back(bytes);
   }
   REQUIRE(straddling.size() > 100);
-  CHECK(count_differences(data, han, 2000, 1) == 0);
-  CHECK(count_differences(data, beyond_ascii, 3000, 2) == 0);
+  CHECK(count_differences(data, han, 800, 1) == 0);
+  CHECK(count_differences(data, beyond_ascii, 800, 2) == 0);
   straddling.insert(straddling.end(), beyond_ascii.begin(), beyond_ascii.begin() + 2000);
-  CHECK(count_differences(data, straddling, 3000, 3) == 0);
+  CHECK(count_differences(data, straddling, 800, 3) == 0);
 
   // Every character of the file beside every straddled border's two sides, as valid text.
   std::vector<std::string> sides;
@@ -104,7 +104,7 @@ TEST_CASE("published merges: texts of every script, and borders that merges go a
     }
   }
   REQUIRE(sides.size() > 20);
-  CHECK(count_differences(data, sides, 3000, 4) == 0);
+  CHECK(count_differences(data, sides, 800, 4) == 0);
 }
 
 TEST_CASE("merges in an order that training would not write") {

@@ -212,8 +212,7 @@ TEST_CASE("hostile patterns end with an error") {
   const std::string text = std::string(20'000, 'a') + "cb";
   RegexScratch scratch;
   std::vector<int64_t> ends;
-  for (const std::string pattern :
-       {R"((a+)+b)", R"((?:(?!a*b)a)+b)", R"((a*)*cd?b{2})", R"((?:a?){50}b)", R"(a*a*[bc]\d)"}) {
+  for (const std::string pattern : {R"((a+)+b)", R"((?:(?!a*b)a)+b)", R"((?:a?){50}b)", R"(a*a*[bc]\d)"}) {
     CAPTURE(pattern);
     const Pretokenizer pretokenizer({{pattern, false}});
     CHECK_THROWS_AS(pretokenizer.split(text, scratch, ends), Error);
