@@ -58,8 +58,8 @@ TEST_CASE("parse.jsonl: what the official parser takes, the recovering one reads
       ++other;
     }
   }
-  MESSAGE(equal << " equal, " << other << " with values that are no JSON or hold markup");
-  CHECK(equal >= 100);
+  CHECK(equal == 109);
+  CHECK(other == 6);  // values that are no JSON or hold markup
 }
 
 }  // namespace

@@ -1,0 +1,49 @@
+// fathom parse: what a model wrote, taken apart into a message.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/prompt_input.h"
+#include "text/encoding_lines.h"
+#include "text/utf8_stream.h"
+
+namespace fathom::cli {
+namespace {
+
+struct ParseArguments {
+  std::string file, model, mode = "thinking";
+  bool strict = false, jsonl = false;
+};
+
+void run_parse(const ParseArguments& arguments) {
+  const ThinkingMode mode = parse_thinking_mode(arguments.mode);
+  if (arguments.jsonl) {
+    answer_lines(arguments.file,
+                 [&](std::string_view line) { return parse_line(line, mode, arguments.strict); });
+    return;
+  }
+  std::string text;
+  append_valid_utf8(read_input(arguments.file), text);
+  const Completion completion =
+      arguments.strict ? parse_completion_strict(text, mode) : parse_completion(text, mode);
+  fmt::print("{}\n", dump_json(completion_answer(completion)));
+}
+
+}  // namespace
+
+void register_parse(CLI::App& app) {
+  auto* command = app.add_subcommand("parse", "the text of a completion to a message (JSON)");
+  auto arguments = std::make_shared<ParseArguments>();
+  command->add_option("file", arguments->file, "the completion; default: standard input");
+  command->add_flag("--jsonl", arguments->jsonl,
+                    "a line {\"text\", \"thinking_mode\"} to a line {\"message\"} or {\"error\"}");
+  command->add_flag("--strict", arguments->strict, "refuse what the official parser refuses");
+  command->add_option("-m,--model", arguments->model, "a model folder; all generations are parsed alike");
+  command->add_option("--thinking-mode", arguments->mode, "chat or thinking (default)")
+      ->check(CLI::IsMember({"chat", "thinking"}));
+  command->callback([arguments] { run_parse(*arguments); });
+}
+
+}  // namespace fathom::cli
