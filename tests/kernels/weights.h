@@ -54,8 +54,8 @@ inline StoredWeight random_weight(const WeightFormat& format, int64_t rows, int6
   w.rows = rows + skip;
   w.cols = cols;
   const int64_t bytes = row_bytes(format.dtype, cols);
-  w.row_bytes = bytes + 3;  // rows at every alignment
-  made.data.resize(static_cast<size_t>(1 + w.rows * w.row_bytes + 64));
+  w.row_bytes = bytes + 3;                                                        // rows at every alignment
+  made.data.resize(static_cast<size_t>(1 + (w.rows - 1) * w.row_bytes + bytes));  // ends with the last row
   for (auto& byte : made.data) byte = std::byte{values.byte()};
   for (int64_t r = 0; r < w.rows; ++r) {
     std::byte* row = made.data.data() + 1 + r * w.row_bytes;
