@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -38,6 +39,20 @@ TEST_CASE("ids and round trip of every golden text") {
   check_ids(*test::v3_tokenizer(), "ids.jsonl", 571);
   check_ids(*test::tiny_tokenizer(), "ids_tiny.jsonl", 571);
   check_ids(*test::v4_tokenizer(), "ids_v4.jsonl", 426);
+}
+
+TEST_CASE("the bundled model's tokenizer: its golden prompts and answers") {
+  const std::string root = FATHOM_SOURCE_DIR;
+  const auto tokenizer = Tokenizer::open(root + "/models/v4-10m");
+  CHECK(tokenizer->vocab_size() == 4096);
+  std::ifstream in(root + "/tests/golden/trained/expected.json");
+  const auto cases = nlohmann::json::parse(in)["cases"];
+  CHECK(cases.size() == 27);
+  for (const auto& line : cases) {
+    CAPTURE(line["name"].get<std::string>());
+    CHECK(tokenizer->encode(line["prompt"].get<std::string>(), true) == line["prompt_ids"].get<Ids>());
+    CHECK(tokenizer->decode(line["greedy_ids"].get<Ids>(), false) == line["greedy_text"].get<std::string>());
+  }
 }
 
 TEST_CASE("the sizes and ids of the published files") {
