@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "kernels/hyper_connection.h"
 #include "model/config.h"
 #include "model/config_layers.h"
 
@@ -75,7 +76,7 @@ void read_sizes(const JsonField& root, ModelConfig& c) {
   c.moe_intermediate_size = root.at("moe_intermediate_size").integer(1, kMaxDim);
   c.routed_scaling_factor = root.at("routed_scaling_factor").number(kTinyEps, 1e6);
   c.sliding_window = root.at("sliding_window").integer(1, kMaxDim);
-  c.hc_mult = root.at("hc_mult").integer(1, 64);
+  c.hc_mult = root.at("hc_mult").integer(1, kMaxStreams);
   c.hc_sinkhorn_iters = root.at("hc_sinkhorn_iters").integer(1, 1000);
   c.num_nextn_predict_layers = integer_or(root, "num_nextn_predict_layers", 0, 1, 0);
   c.max_position_embeddings = root.at("max_position_embeddings").integer(1, kMaxPosition);

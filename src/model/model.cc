@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 #include "formats/decode.h"
@@ -21,6 +22,17 @@ std::shared_ptr<const Model> Model::open(std::shared_ptr<const Checkpoint> check
   model->weights_ = Weights::load(checkpoint, model->config_);
   model->rope_ = std::make_unique<const RopeTables>(model->config_);
   return model;
+}
+
+KvState Model::new_state(const Numerics& numerics, int64_t scalar_bytes) const {
+  const bool indexed = std::any_of(config_.layers.begin(), config_.layers.end(),
+                                   [](const LayerConfig& layer) { return layer.kind == LayerKind::csa; });
+  const auto dim = static_cast<uint64_t>(config_.index_head_dim);
+  if (indexed && numerics.quantise_indexer && !std::has_single_bit(dim)) {
+    fail(ErrorCode::unsupported, "index_head_dim: {} numerics expect a power of two, found {}",
+         name(numerics.mode), dim);
+  }
+  return KvState(config_, numerics, mtp_blocks(), scalar_bytes);
 }
 
 template <class Real>
