@@ -25,16 +25,8 @@ std::string short_block(const Model& model) {
 }  // namespace
 
 std::vector<std::string> model_notes(const Model& model) {
-  std::vector<std::string> notes;
   const Checkpoint& checkpoint = model.weights().checkpoint();
-  if (const auto dspark = checkpoint.dspark()) {
-    notes.push_back(
-        fmt::format("a DSpark drafter of {} stages ({} tensors, {} bytes) is present and not used",
-                    dspark->stages, dspark->tensors, dspark->bytes));
-  } else if (model.config().num_nextn_predict_layers > model.mtp_blocks() &&
-             checkpoint.has("mtp.0.enorm.weight")) {
-    notes.push_back("the MTP block is not whole and not used");
-  }
+  std::vector<std::string> notes = checkpoint.notes();
   if (const std::string what = short_block(model); !what.empty()) {
     notes.push_back(
         fmt::format("{}, no multiple of 128: the release's kernels would refuse this file", what));

@@ -47,7 +47,8 @@ TEST_CASE("published inventories open from shards") {
        {Case{"v4-flash-base", true, 69'189, 0, 69'187, 0},
         Case{"v4-flash", false, 69'187, 159'609'485'896, 69'187, 0},
         Case{"v4-flash-0731", false, 72'317, 166'878'536'440, 67'612, 3},
-        Case{"v4-pro", false, 145'116, 864'704'792'696, 145'116, 0}}) {
+        Case{"v4-pro", false, 145'116, 864'704'792'696, 145'116, 0},
+        Case{"v4-pro-0813", false, 149'782, 892'727'580'904, 142'773, 3}}) {
     CAPTURE(preset);
     const ModelConfig config = ModelConfig::preset(preset);
     const TempFolder folder;
