@@ -62,7 +62,7 @@ build_preset() {
   local targets=()
   [ $# -gt 0 ] && targets=(--target "$@")
   if ! cmake --build "$dir" -j "$(nproc)" "${targets[@]}" </dev/null 2>&1 | tee "$log" | show_progress "$preset"; then
-    grep -v '^\[[0-9]*/[0-9]*\] ' "$log" | tail -n 60 >&2
+    grep -vE '^(\[[0-9]+/[0-9]+\] |-- )' "$log" | tail -n 60 >&2
     exec {lock}>&-
     return 1
   fi
@@ -73,7 +73,7 @@ build_preset() {
 show_progress() {
   local line told=0
   while IFS= read -r line; do
-    [[ $line =~ ^\[[0-9]+/[0-9]+\] ]] || continue
+    [[ $line =~ ^\[[0-9]+/[0-9]+\] && $line != *'Re-checking globbed'* ]] || continue
     if [ -t 2 ]; then
       printf '\r\033[Kfathom: building %s %s' "$1" "${BASH_REMATCH[0]}" >&2
       told=1
