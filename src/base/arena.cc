@@ -23,7 +23,8 @@ void* Arena::allocate_bytes(size_t bytes) {
     const size_t last = blocks_.empty() ? kFirstBlock : std::min(blocks_.back().size * 2, size_t{1} << 28);
     const size_t size = std::max(bytes, last);
     auto* data = static_cast<std::byte*>(::operator new(size, std::align_val_t(kAlign), std::nothrow));
-    if (!data) fail(ErrorCode::out_of_memory, "scratch memory: expected {} bytes more, the system has none", size);
+    if (!data)
+      fail(ErrorCode::out_of_memory, "scratch memory: expected {} bytes more, the system has none", size);
     blocks_.push_back({std::unique_ptr<std::byte, Deleter>(data), size});
     bytes_ += static_cast<int64_t>(size);
     used_ = 0;

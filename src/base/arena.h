@@ -8,8 +8,8 @@
 
 namespace fathom {
 
-/// Hands out 64-byte aligned memory from growing blocks. Blocks are kept when a mark is released, so a steady state
-/// allocates nothing. One driving thread; not thread-safe.
+/// Hands out 64-byte aligned memory from growing blocks. Blocks are kept when a mark is released, so a steady
+/// state allocates nothing. One driving thread; not thread-safe.
 class Arena {
  public:
   struct Mark {

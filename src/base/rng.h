@@ -1,6 +1,6 @@
 #pragma once
-/// Philox4x32-10: random numbers as a pure function of (key, counter), so that any draw can be made again anywhere.
-/// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+/// Philox4x32-10: random numbers as a pure function of (key, counter), so that any draw can be made again
+/// anywhere. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 
 #include <array>
 #include <cmath>

@@ -29,8 +29,8 @@ class Model {
   const RopeTables& rope() const { return *rope_; }
   /// MTP blocks the checkpoint has.
   int64_t mtp_blocks() const { return weights_->mtp_blocks(); }
-  /// An empty sequence. Throws Error(unsupported) if the mode's quantisers do not fit the config: the indexer's
-  /// Hadamard rotation wants index_head_dim to be a power of two.
+  /// An empty sequence. Throws Error(unsupported) if the mode's quantisers do not fit the config: the
+  /// indexer's Hadamard rotation wants index_head_dim to be a power of two.
   KvState new_state(const Numerics& numerics, int64_t scalar_bytes = 4) const;
 
   /// Runs the batch and advances every span's state. Token ids must lie below V (checked: Error(bad_input)).
