@@ -19,6 +19,7 @@ struct Mat {
   Mat(T* data_, int64_t rows_, int64_t cols_) : data(data_), rows(rows_), cols(cols_), stride(cols_) {}
   Mat(T* data_, int64_t rows_, int64_t cols_, int64_t stride_)
       : data(data_), rows(rows_), cols(cols_), stride(stride_) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): reading is always allowed
   operator Mat<const T>() const { return {data, rows, cols, stride}; }
 
   T* row(int64_t i) const { return data + i * stride; }
