@@ -83,7 +83,7 @@ static void decode_any(const WeightView& w, int64_t row, int64_t next, float* ou
 
 static void linear_decoded(const float* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
                            int64_t last, float* y, int64_t y_stride, bool round) {
-  const int64_t width = (w.cols + 31) / 32 * 32;
+  const int64_t width = (w.cols + 31) / 32 * 32 + 16;  // rows a power of two apart would share cache sets
   float* buffer =
       thread_scratch(ScratchSlot::weights).take<float>(panel_size<FloatDot>(rows, w.cols) * width);
   panels<FloatDot>(

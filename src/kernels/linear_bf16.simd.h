@@ -68,6 +68,19 @@ struct Bf16FromFp8 {
   int64_t cols;
 };
 
+// 32 packed E2M1 codes, in zmm registers' order of columns: word i takes byte_of_word[i] shifted right so
+// that its code comes lowest. The look-up takes five bits, and the table is there twice, so the bit above the
+// code does not matter.
+FATHOM_INLINE __m512i decode_e2m1(const void* packed, const Fp4Bf16Table& table, __m512i byte_of_word,
+                                  __m512i shift) {
+  const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128(static_cast<const __m128i_u*>(packed)));
+  const __m512i codes =
+      _mm512_srlv_epi16(_mm512_maskz_permutexvar_epi8(0x5555555555555555, byte_of_word, bytes), shift);
+  const __m256i values = _mm256_load_si256(reinterpret_cast<const __m256i*>(table.bits));
+  return _mm512_permutexvar_epi16(codes, _mm512_broadcast_i64x4(values));
+}
+
+// The release's FP4: columns 2j and 2j + 1 in byte j, scales apart.
 struct Bf16FromFp4 {
   Bf16FromFp4(const WeightView& w, int64_t row)
       : p(w.data + row * w.row_bytes),
@@ -84,23 +97,36 @@ struct Bf16FromFp4 {
     for (; k < cols; k += 32) *out++ = decode(k);  // cols is a multiple of 32
   }
   __m512i decode(int64_t k) const {
-    const __m512i packed =
-        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p + k / 2)));
-    const __m512i table = _mm512_broadcast_i64x4(
-        _mm256_load_si256(reinterpret_cast<const __m256i*>(tables[scales ? scales[k / 32] : 127].bits)));
-    // Word i: byte i / 2, shifted so that its nibble comes lowest. The look-up takes five bits, and the table
-    // is there twice, so the bit above the nibble does not matter.
-    const __m512i pair =
-        _mm512_srlv_epi16(_mm512_maskz_permutexvar_epi8(0x5555555555555555, byte_of_word(), packed),
-                          _mm512_set1_epi32(4 << 16));
-    return _mm512_permutexvar_epi16(pair, table);
-  }
-  static __m512i byte_of_word() {  // word i holds i / 2
-    return _mm512_set_epi32(0xF000F, 0xE000E, 0xD000D, 0xC000C, 0xB000B, 0xA000A, 0x90009, 0x80008, 0x70007,
-                            0x60006, 0x50005, 0x40004, 0x30003, 0x20002, 0x10001, 0);
+    const __m512i byte_of_word =
+        _mm512_set_epi32(0xF000F, 0xE000E, 0xD000D, 0xC000C, 0xB000B, 0xA000A, 0x90009, 0x80008, 0x70007,
+                         0x60006, 0x50005, 0x40004, 0x30003, 0x20002, 0x10001, 0);
+    return decode_e2m1(p + k / 2, tables[scales ? scales[k / 32] : 127], byte_of_word,
+                       _mm512_set1_epi32(4 << 16));
   }
   const std::byte* p;
   const uint8_t* scales;
+  const Fp4Bf16Table* tables;
+  int64_t cols;
+};
+
+// GGUF's MXFP4: blocks of a scale byte and 16 bytes, columns j and j + 16 in byte j.
+struct Bf16FromMxfp4 {
+  Bf16FromMxfp4(const WeightView& w, int64_t row)
+      : p(w.data + row * w.row_bytes), tables(fp4_bf16_tables()), cols(w.cols) {}
+  static constexpr int64_t bytes(int64_t values) { return values / 32 * 17; }
+  void block(int64_t k, __m512i* out) const {
+    for (int i = 0; i < 4; ++i) out[i] = decode(k + 32 * i);
+  }
+  void last(int64_t k, __m512i* out) const {
+    for (; k < cols; k += 32) *out++ = decode(k);
+  }
+  __m512i decode(int64_t k) const {
+    const std::byte* block = p + bytes(k);
+    const __m256i ascending = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return decode_e2m1(block + 1, tables[std::to_integer<uint8_t>(*block)], _mm512_broadcast_i64x4(ascending),
+                       _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(4), 1));
+  }
+  const std::byte* p;
   const Fp4Bf16Table* tables;
   int64_t cols;
 };
@@ -160,6 +186,14 @@ static void decode_bf16_to(const WeightView& w, int64_t row, int64_t next, Bf16*
   }
 }
 
+// Rounds floats to bfloat16; both have room for a multiple of 32.
+FATHOM_INLINE void round_to(const float* x, int64_t count, Bf16* out) {
+  for (int64_t k = 0; k < count; k += 32) {
+    const auto pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + k + 16), _mm512_loadu_ps(x + k));
+    _mm512_storeu_si512(out + k, reinterpret_cast<__m512i>(pairs));
+  }
+}
+
 static void linear_bf16(const Bf16* x, int64_t rows, int64_t x_stride, const WeightView& w, int64_t first,
                         int64_t last, float* y, int64_t y_stride) {
   const LinearFormat format = linear_format(w);
@@ -168,11 +202,12 @@ static void linear_bf16(const Bf16* x, int64_t rows, int64_t x_stride, const Wei
     if (format == LinearFormat::bf16) return one_row_bf16<Bf16InPlace>(x, w, first, last, y);
     if (format == LinearFormat::fp8) return one_row_bf16<Bf16FromFp8>(x, w, first, last, y);
     if (format == LinearFormat::fp4) return one_row_bf16<Bf16FromFp4>(x, w, first, last, y);
+    if (w.dtype == DType::MXFP4) return one_row_bf16<Bf16FromMxfp4>(x, w, first, last, y);
   }
   if (format == LinearFormat::bf16) {
     return panels_in_place<Bf16Dot>(x, rows, x_stride, w, first, last, y, y_stride);
   }
-  const int64_t width = (w.cols + 127) / 128 * 128;
+  const int64_t width = (w.cols + 127) / 128 * 128 + 32;  // rows a power of two apart would share cache sets
   Bf16* buffer = thread_scratch(ScratchSlot::weights).take<Bf16>(panel_size<Bf16Dot>(rows, w.cols) * width);
   panels<Bf16Dot>(
       x, rows, x_stride, w.cols, first, last, y, y_stride,
@@ -183,10 +218,12 @@ static void linear_bf16(const Bf16* x, int64_t rows, int64_t x_stride, const Wei
             decode_bf16_to<Bf16FromFp8>(w, o + i, o + i + n, out);
           } else if (exact && format == LinearFormat::fp4) {
             decode_bf16_to<Bf16FromFp4>(w, o + i, o + i + n, out);
+          } else if (w.dtype == DType::MXFP4) {
+            decode_bf16_to<Bf16FromMxfp4>(w, o + i, o + i + n, out);
           } else {
             float* wide = thread_scratch(ScratchSlot::activations).take<float>(width);
             decode_any(w, o + i, o + i + n, wide);
-            for (int64_t k = 0; k < w.cols; ++k) out[k] = to_bf16(wide[k]);
+            round_to(wide, w.cols, out);
           }
         }
         return WeightRows{reinterpret_cast<const std::byte*>(buffer), width * 2};

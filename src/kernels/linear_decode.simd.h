@@ -10,8 +10,10 @@ class FetchAhead {
  public:
   FetchAhead(const WeightView& w, int64_t row, int64_t used_bytes)
       : at_(w.data + row * w.row_bytes), end_(at_ + used_bytes), used_(used_bytes), row_bytes_(w.row_bytes) {}
+  // Call it for each `bytes` of rows worked on.
   void next(int64_t bytes) {
-    for (int64_t i = 0; i < bytes; i += 64) {
+    owed_ += bytes;
+    for (; owed_ >= 64; owed_ -= 64) {
       __builtin_prefetch(at_);
       at_ += 64;
       if (at_ >= end_) {
@@ -23,7 +25,7 @@ class FetchAhead {
 
  private:
   const std::byte *at_, *end_;
-  int64_t used_, row_bytes_;
+  int64_t used_, row_bytes_, owed_ = 0;
 };
 
 struct RowF32 {

@@ -46,30 +46,47 @@ static void tile(const typename P::X* x, int64_t x_stride, WeightRows w, int64_t
                  TilePart part, V* kept, float* y, int64_t y_stride) {
   constexpr auto kBytes = static_cast<int64_t>(sizeof(typename P::X));
   V sum[R][O];
-  const bool fresh = part == TilePart::whole || part == TilePart::first;
-  for (int r = 0; r < R; ++r) {
-    for (int o = 0; o < O; ++o) sum[r][o] = fresh ? vzero() : kept[r * O + o];
+  // Unrolled by order: else the accumulators pass through memory at both ends.
+  if (part == TilePart::whole || part == TilePart::first) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int o = 0; o < O; ++o) sum[r][o] = vzero();
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int o = 0; o < O; ++o) sum[r][o] = kept[r * O + o];
+    }
   }
   const auto step = [&](int64_t at, auto... n) {
     typename P::Reg row[R];
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) row[r] = P::load(x + r * x_stride + at, n...);
+#pragma GCC unroll 8
     for (int o = 0; o < O; ++o) {
       const typename P::Reg weight = P::load(w.data + o * w.stride + at * kBytes, n...);
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) sum[r][o] = P::add(row[r], weight, sum[r][o]);
     }
   };
   for (; k + P::kStep <= k_end; k += P::kStep) step(k);
   if (k < k_end) step(k, k_end - k);
   if (part == TilePart::first || part == TilePart::middle) {
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
       for (int o = 0; o < O; ++o) kept[r * O + o] = sum[r][o];
     }
     return;
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     if constexpr (O == 4) {
       vfold4(sum[r][0], sum[r][1], sum[r][2], sum[r][3], y + r * y_stride);
     } else {
+#pragma GCC unroll 8
       for (int o = 0; o < O; ++o) y[r * y_stride + o] = vfold(sum[r][o]);
     }
   }
@@ -83,7 +100,7 @@ static void panel_rows(int64_t rows, const typename P::X* x, int64_t x_stride, W
   if constexpr (R > 1) {
     if (rows < R) return panel_rows<P, R - 1>(rows, x, x_stride, w, outputs, cols, y, y_stride, ahead);
   }
-  constexpr int64_t kBlock = 2048 / static_cast<int64_t>(sizeof(typename P::X));
+  constexpr int64_t kBlock = 4096 / static_cast<int64_t>(sizeof(typename P::X));
   V kept[R * kPanel];
   int64_t k = 0;
   do {
