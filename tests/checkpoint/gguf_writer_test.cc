@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "tests/support/file_size_limit.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
 
 namespace fathom {
@@ -147,7 +147,7 @@ GgufMetadata all_types() {
 }
 
 TEST_CASE("metadata of every type, tensors of every type, alignment") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const std::vector<TensorDeclaration> tensors = {
       {"f32", DType::F32, {3, 5}},       {"f16", DType::F16, {3}},
       {"bf16", DType::BF16, {2, 3, 5}},  {"q8_0", DType::Q8_0, {3, 64}},
@@ -214,7 +214,7 @@ TEST_CASE("metadata of every type, tensors of every type, alignment") {
 }
 
 TEST_CASE("sparse, and an older file stays until finish") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const auto path = folder / "m.gguf";
   {
     GgufWriter writer(path, {}, {});
@@ -233,7 +233,7 @@ TEST_CASE("sparse, and an older file stays until finish") {
 }
 
 TEST_CASE("bad declarations, bad keys and a full disk") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const auto refused = [&](const std::vector<TensorDeclaration>& tensors, const char* message) {
     CHECK_THROWS_WITH_AS(GgufWriter(folder / "m.gguf", {}, tensors), message, Error);
     CHECK(folder.names().empty());

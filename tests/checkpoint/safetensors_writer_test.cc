@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
 #include "tests/support/file_size_limit.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
 
 namespace fathom {
@@ -49,7 +49,7 @@ void write_all(TensorSink& sink, const std::vector<TensorDeclaration>& tensors) 
 }
 
 TEST_CASE("one file: every dtype reads back, aligned, with the metadata of transformers") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const auto tensors = all_dtypes();
   SafetensorsWriter writer(folder.path(), tensors);
   for (const auto& name : folder.names()) CHECK(name.find(".partial-") != std::string::npos);
@@ -80,7 +80,7 @@ TEST_CASE("one file: every dtype reads back, aligned, with the metadata of trans
 }
 
 TEST_CASE("shards: declared order, the limit, the index, pieces in any order") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   std::vector<TensorDeclaration> tensors;
   for (int i = 0; i < 10; ++i) tensors.push_back({fmt::format("t{}", i), DType::F32, {i + 1, 10}});
   tensors.push_back({"large", DType::F32, {100, 10}});
@@ -123,14 +123,14 @@ TEST_CASE("shards: declared order, the limit, the index, pieces in any order") {
 }
 
 TEST_CASE("no tensors at all is a file too") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   SafetensorsWriter writer(folder / "deep/er", {});
   writer.finish();
   CHECK(test::TensorFile::open(folder / "deep/er/model.safetensors").names().empty());
 }
 
 TEST_CASE("sparse: unwritten tensors are holes that read as zeros") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   constexpr int64_t kLarge = int64_t{1} << 40;
   SafetensorsOptions options;
   options.sparse = true;
@@ -153,7 +153,7 @@ TEST_CASE("sparse: unwritten tensors are holes that read as zeros") {
 }
 
 TEST_CASE("an unfinished writer, or an incomplete tensor, leaves nothing") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const float two[2] = {1, 2};
   {
     const SafetensorsWriter writer(folder.path(), {{"t", DType::F32, {2}}});
@@ -183,7 +183,7 @@ TEST_CASE("an unfinished writer, or an incomplete tensor, leaves nothing") {
 }
 
 TEST_CASE("bad declarations and folders are refused, and leave nothing") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const auto refused = [&](const std::vector<TensorDeclaration>& tensors, const char* message) {
     CHECK_THROWS_WITH_AS(SafetensorsWriter(folder.path(), tensors), message, Error);
     CHECK(folder.names().empty());
@@ -214,7 +214,7 @@ TEST_CASE("bad declarations and folders are refused, and leave nothing") {
 }
 
 // What goes wrong, and that the folder is empty afterwards.
-void check_full_disk(const test::TemporaryFolder& folder, int64_t limit_before, int64_t limit_after,
+void check_full_disk(const test::TempFolder& folder, int64_t limit_before, int64_t limit_after,
                      const std::string& message) {
   std::vector<TensorDeclaration> tensors;
   for (int i = 0; i < 4; ++i) tensors.push_back({fmt::format("t{}", i), DType::U8, {4096}});
@@ -235,11 +235,11 @@ void check_full_disk(const test::TemporaryFolder& folder, int64_t limit_before, 
 }
 
 TEST_CASE("a full disk gives one clear error, early, and leaves nothing") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const std::string first = (folder / "model-00001-of-00002.safetensors").string();
   constexpr int64_t kNone = 1 << 20;
   const auto size = [&] {  // of the first shard: data and header
-    const test::TemporaryFolder other;
+    const test::TempFolder other;
     SafetensorsOptions options;
     options.max_shard_bytes = 8192;
     std::vector<TensorDeclaration> tensors;

@@ -1,0 +1,213 @@
+// Broken model folders given to the binary: one clear line that names the file or field, status 1, nothing
+// written.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.h"
+#include "tests/support/tensor_file.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+const fs::path kSource = fathom::test::golden("fp32/b_csa");
+
+void write(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+
+// A copy of a small golden model that a case breaks.
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("fathom_bad_model_" + std::to_string(getpid()));
+  std::string config = fathom::test::read_text(kSource / "config.json");
+  std::string weights = fathom::test::read_text(kSource / "model.safetensors");
+
+  Folder() {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  void save() const {
+    write(path / "config.json", config);
+    write(path / "model.safetensors", weights);
+  }
+  // Changes the safetensors header by way of JSON; the data stay.
+  void edit_header(const std::function<void(json&)>& edit) {
+    uint64_t size = 0;
+    std::memcpy(&size, weights.data(), 8);
+    json header = json::parse(weights.substr(8, size));
+    edit(header);
+    const std::string text = header.dump();
+    const uint64_t length = text.size();
+    weights = std::string(reinterpret_cast<const char*>(&length), 8) + text + weights.substr(8 + size);
+  }
+  void edit_config(const std::function<void(json&)>& edit) {
+    json c = json::parse(config);
+    edit(c);
+    config = c.dump();
+  }
+};
+
+void check_refused(const Folder& folder, const std::vector<std::string>& names) {
+  const fs::path out = folder.path / "out.safetensors";
+  const auto r = fathom::test::run_fathom(
+      {"logits", "-m", folder.path.string(), "--ids", "-", "--out", out.string()}, "[1,2,3,4,5]");
+  CHECK(r.status == 1);
+  CHECK(r.out.empty());
+  CHECK_MESSAGE(r.err.starts_with("fathom: "), r.err);
+  CHECK_MESSAGE(std::count(r.err.begin(), r.err.end(), '\n') == 1, r.err);
+  for (const std::string& name : names) CHECK_MESSAGE(r.err.find(name) != std::string::npos, r.err);
+  CHECK(!fs::exists(out));
+}
+
+}  // namespace
+
+TEST_CASE("an unbroken copy works") {
+  const Folder folder;
+  folder.save();
+  const auto r = fathom::test::run_fathom({"logits", "-m", folder.path.string(), "--ids", "-", "--out",
+                                           (folder.path / "out.safetensors").string()},
+                                          "[1,2,3,4,5]");
+  CHECK(r.status == 0);
+  CHECK(fs::exists(folder.path / "out.safetensors"));
+}
+
+TEST_CASE("files cut anywhere") {
+  for (const double part : {0.0, 0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.999, 0.999999}) {
+    CAPTURE(part);
+    Folder folder;
+    folder.weights.resize(static_cast<size_t>(static_cast<double>(folder.weights.size()) * part));
+    folder.save();
+    check_refused(folder, {"model.safetensors"});
+  }
+  for (size_t size = 0; size + 1 < Folder().config.size(); size += 97) {
+    CAPTURE(size);
+    Folder folder;
+    folder.config.resize(size);
+    folder.save();
+    check_refused(folder, {});
+  }
+}
+
+TEST_CASE("headers that lie") {
+  const std::string name = "layers.1.attn.wq_a.weight";
+  const std::vector<std::pair<std::function<void(json&)>, std::vector<std::string>>> cases = {
+      {[&](json& h) {
+         h[name + "x"] = h[name];
+         h.erase(name);
+       },
+       {name}},
+      {[&](json& h) { h[name]["dtype"] = "F7"; }, {name, "F7"}},
+      {[&](json& h) { h[name]["dtype"] = "I64"; }, {name}},
+      {[&](json& h) { h[name]["shape"] = {1, 2, 3}; }, {name}},
+      {[&](json& h) { h[name]["shape"] = {-1, -1}; }, {name}},
+      {[&](json& h) { h[name]["shape"] = {1ll << 62, 1ll << 62}; }, {name}},
+      {[&](json& h) { h[name]["shape"] = "wide"; }, {name}},
+      {[&](json& h) { h[name]["data_offsets"] = {0, 1ll << 62}; }, {name}},
+      {[&](json& h) { h[name]["data_offsets"] = {10, 5}; }, {name}},
+      {[&](json& h) { h[name]["data_offsets"] = {0}; }, {name}},
+      {[&](json& h) { h[name] = 5; }, {name}},
+      {[&](json& h) { std::swap(h[name]["shape"][0], h[name]["shape"][1]); }, {name}},
+      {[&](json& h) { h = json::array(); }, {"model.safetensors"}},
+      {[&](json& h) { h = json::object(); }, {}},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    CAPTURE(i);
+    Folder folder;
+    folder.edit_header(cases[i].first);
+    folder.save();
+    check_refused(folder, cases[i].second);
+  }
+  Folder huge;
+  const uint64_t length = ~uint64_t{0};
+  std::memcpy(huge.weights.data(), &length, 8);
+  huge.save();
+  check_refused(huge, {"model.safetensors"});
+}
+
+TEST_CASE("configs that contradict the weights or themselves") {
+  const std::vector<std::pair<std::function<void(json&)>, std::vector<std::string>>> cases = {
+      {[](json& c) { c["hidden_size"] = 41; }, {}},
+      {[](json& c) { c["hidden_size"] = "forty"; }, {"hidden_size"}},
+      {[](json& c) { c["hidden_size"] = 1e30; }, {"hidden_size"}},
+      {[](json& c) { c["hidden_size"] = -1; }, {"hidden_size"}},
+      {[](json& c) { c["num_hidden_layers"] = 4000000000; }, {"num_hidden_layers"}},
+      {[](json& c) { c["num_hidden_layers"] = 5; }, {}},
+      {[](json& c) { c["hc_mult"] = 64; }, {"hc_mult"}},
+      {[](json& c) { c["compress_ratios"] = {1, 1, 1}; }, {"compress_ratios"}},
+      {[](json& c) { c.erase("compress_ratios"); }, {}},
+      {[](json& c) { c["scoring_func"] = "sigmoid"; }, {"scoring_func"}},
+      {[](json& c) { c["num_key_value_heads"] = 2; }, {"num_key_value_heads"}},
+      {[](json& c) { c["n_routed_experts"] = 1; }, {}},
+      {[](json& c) { c["qk_rope_head_dim"] = 7; }, {"qk_rope_head_dim"}},
+      {[](json& c) { c["model_type"] = "llama"; }, {"model_type"}},
+      {[](json& c) { c["rope_scaling"] = {{"type", "longrope"}}; }, {"rope_scaling"}},
+      {[](json& c) { c["vocab_size"] = 1000000; }, {}},
+      {[](json& c) { c = json::array(); }, {}},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    CAPTURE(i);
+    Folder folder;
+    folder.edit_config(cases[i].first);
+    folder.save();
+    check_refused(folder, cases[i].second);
+  }
+}
+
+TEST_CASE("indexes that lead elsewhere") {
+  for (const char* shard : {"../model.safetensors", "/etc/passwd", "model.safetensors.index.json", "", ".",
+                            "a/b", "missing.safetensors"}) {
+    CAPTURE(shard);
+    Folder folder;
+    folder.save();
+    fs::remove(folder.path / "model.safetensors");
+    write(folder.path / "model.safetensors.index.json",
+          json{{"weight_map", {{"embed.weight", shard}}}}.dump());
+    check_refused(folder, {"model.safetensors.index.json"});
+  }
+  for (const char* index :
+       {"", "[]", "{", "{}", R"({"weight_map":5})", R"({"weight_map":{"embed.weight":7}})"}) {
+    CAPTURE(index);
+    Folder folder;
+    folder.save();
+    fs::remove(folder.path / "model.safetensors");
+    write(folder.path / "model.safetensors.index.json", index);
+    check_refused(folder, {"model.safetensors.index.json"});
+  }
+}
+
+TEST_CASE("values that are no numbers") {
+  const auto file = fathom::test::TensorFile::open(kSource / "model.safetensors");
+  for (const char* name :
+       {"norm.weight", "layers.0.hc_attn_base", "layers.1.attn.attn_sink", "layers.2.ffn.gate.bias"}) {
+    CAPTURE(name);
+    Folder folder;
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(folder.weights.data() + file.offset(name), &nan, 4);
+    folder.save();
+    check_refused(folder, {name});
+  }
+}
+
+TEST_CASE("GGUF files that are none") {
+  for (const std::string& bytes :
+       {std::string(), std::string("GGUF"), std::string("GGUF\3\0\0\0", 8),
+        std::string("GGUF\3\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f\0\0\0\0\0\0\0\0", 24),
+        std::string("GGUF\3\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f", 24),
+        std::string("GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24),
+        std::string("GGUF\x63\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24), std::string(1000, 'G')}) {
+    const Folder folder;
+    const fs::path path = folder.path / "model.gguf";
+    write(path, bytes);
+    const auto r = fathom::test::run_fathom(
+        {"logits", "-m", path.string(), "--ids", "-", "--out", (folder.path / "out").string()}, "[1]");
+    CHECK(r.status == 1);
+    CHECK_MESSAGE(r.err.find("model.gguf") != std::string::npos, r.err);
+    CHECK_MESSAGE(std::count(r.err.begin(), r.err.end(), '\n') == 1, r.err);
+  }
+}
