@@ -159,7 +159,7 @@ KvBytes kv_state_bytes(const ModelConfig& config, const Numerics& numerics, int6
       b.index_keys = rows * s.index_row_bytes();
     }
     for (int64_t border = s.page_tokens; border <= p; border += s.page_tokens) {
-      if (border % LayerKv::kSnapshotInterval != 0 && border + 2 * s.page_tokens <= p) continue;
+      if (!s.kept_for_good(border) && border + 2 * s.page_tokens <= p) continue;
       b.snapshots += std::min(border, s.window) * s.window_row_bytes();
       if (s.layer.kind != LayerKind::swa)
         b.snapshots += (border - s.first_needed_row(border)) * compressor_row;

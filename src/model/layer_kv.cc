@@ -108,8 +108,8 @@ void LayerKv::append(const std::byte* window_rows, const std::byte* compressor_r
   const int64_t start = position(), end = start + count, page = shape_.page_tokens;
   const bool compressed = shape_.layer.kind != LayerKind::swa, indexed = shape_.layer.kind == LayerKind::csa;
   for (int64_t border = (start / page + 1) * page; border <= end; border += page) {
-    const bool kept_for_good = border % kSnapshotInterval == 0;
-    if (!kept_for_good && border + 2 * page <= end) continue;  // older than the last two borders
+    if (!shape_.kept_for_good(border) && border + 2 * page <= end)
+      continue;  // older than the last two borders
     Snapshot s;
     s.position = border;
     s.window = copy_rows(window_, window_rows, first_window_row(border), border);
@@ -122,7 +122,7 @@ void LayerKv::append(const std::byte* window_rows, const std::byte* compressor_r
     snapshots_.push_back(std::move(s));
   }
   std::erase_if(snapshots_, [&](const Snapshot& s) {
-    return s.position % kSnapshotInterval != 0 && s.position + 2 * page <= end;
+    return !shape_.kept_for_good(s.position) && s.position + 2 * page <= end;
   });
   window_.append(window_rows, count);
   if (compressed) compressor_.append(compressor_rows, count);

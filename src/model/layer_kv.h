@@ -14,6 +14,8 @@ namespace fathom {
 
 /// Row sizes and capacities of a layer's state.
 struct LayerKvShape {
+  static constexpr int64_t kSnapshotInterval = 8192;  ///< tokens between snapshots that are kept for good
+
   LayerConfig layer;
   int64_t window = 0;       ///< W
   int64_t page_tokens = 0;  ///< tokens a page of entries covers
@@ -33,6 +35,11 @@ struct LayerKvShape {
   int64_t index_row_bytes() const {
     return layer.kind == LayerKind::csa ? index_dim * row_type_bytes(row_type) : 0;
   }
+  /// Whether the snapshot at this page border is kept for good: the first at or past each multiple of the
+  /// interval (pages of some ratios do not divide it).
+  bool kept_for_good(int64_t border) const {
+    return border / kSnapshotInterval != (border - page_tokens) / kSnapshotInterval;
+  }
   /// First compressor row that a window unfinished at position p still needs.
   int64_t first_needed_row(int64_t p) const {
     const int64_t first = p / layer.ratio * layer.ratio - (layer.overlap() - 1) * layer.ratio;
@@ -50,8 +57,7 @@ struct KvBytes {
 
 class LayerKv {
  public:
-  static constexpr int64_t kTail = 64;                ///< positions that truncate() can always take back
-  static constexpr int64_t kSnapshotInterval = 8192;  ///< and one kept for good every so many tokens
+  static constexpr int64_t kTail = 64;  ///< positions that truncate() can always take back
 
   explicit LayerKv(const LayerKvShape& shape);
 

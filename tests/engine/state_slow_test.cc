@@ -108,5 +108,37 @@ TEST_CASE("fork, save, load and truncate at every position") {
   }
 }
 
+TEST_CASE("a snapshot about every 8,192 tokens is kept for good, whatever the page") {
+  for (const auto& golden : test::golden_models()) {
+    if (golden.name != "h_mtp" && golden.name != "i_csa_m6") continue;  // pages of 128 and of 132 tokens
+    CAPTURE(golden.name);
+    const Model& model = *golden.model;
+    std::vector<int32_t> tokens;
+    for (int64_t i = 0; i < 16'700; ++i) {
+      tokens.push_back(static_cast<int32_t>((i * i + i / 7) % model.config().vocab_size));
+    }
+    Runtime<float> runtime(test::runtime_options(Numerics::exact()));
+    Case c{model, tokens, runtime, test::feed_all(runtime, model, tokens, 512)};
+    KvState whole = model.new_state(runtime.numerics());
+    for (int64_t at = 0; at < c.size(); at += 512) {
+      feed(runtime, model, whole, tokens, at, std::min(at + 512, c.size()));
+    }
+    CHECK(whole.bytes() == kv_state_bytes(model.config(), runtime.numerics(), model.mtp_blocks(), c.size(),
+                                          whole.draft_position()));
+    const int64_t page = page_tokens(model.config());
+    for (const int64_t p : {int64_t{100}, int64_t{8191}, int64_t{8500}, int64_t{16'000}, int64_t{16'600}}) {
+      CAPTURE(p);
+      int64_t expected = 0;
+      for (int64_t border = page; border <= p; border += page) {
+        const bool for_good = border / 8192 != (border - page) / 8192;
+        if (for_good || border + 2 * page > c.size()) expected = border;
+      }
+      KvState cut = whole.fork();
+      CHECK(cut.truncate(p) == expected);
+      CHECK(c.goes_on(cut));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace fathom
