@@ -13,14 +13,6 @@ namespace {
 // GGUF's token types.
 constexpr int64_t kControl = 3, kUserDefined = 4;
 
-/// The splits of DeepSeek V3 and V4, as their tokenizer.json has them (the two files differ in added tokens
-/// alone).
-constexpr std::string_view kPreTokenizer = R"json({"type":"Sequence","pretokenizers":[
-{"type":"Split","pattern":{"Regex":"\\p{N}{1,3}"},"behavior":"Isolated","invert":false},
-{"type":"Split","pattern":{"Regex":"[一-龥\u3040-ゟ゠-ヿ]+"},"behavior":"Isolated","invert":false},
-{"type":"Split","pattern":{"Regex":"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"},"behavior":"Isolated","invert":false},
-{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})json";
-
 constexpr std::string_view kRest = R"json(
 "post_processor":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true},
 "decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},
@@ -106,7 +98,7 @@ std::string gguf_tokenizer_json(const GgufMetadata& metadata) {
         types[id] != kControl, types[id] == kControl);
   }
   out += "],\n\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[]},\n\"pre_tokenizer\":";
-  out += kPreTokenizer;
+  out += kGgufPreTokenizer;
   out += ',';
   out += kRest;
   out += "\"vocab\":{";

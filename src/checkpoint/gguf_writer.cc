@@ -106,7 +106,7 @@ void put_tensor(std::string& out, const TensorDeclaration& tensor, int64_t offse
 
 }  // namespace
 
-void GgufMetadata::begin(std::string_view key, uint32_t type) {
+void GgufKeyValues::begin(std::string_view key, uint32_t type) {
   if (key.empty() || key.size() > 65535) {
     bad_input("GGUF metadata: expected a key of 1 to 65535 bytes, found {}", key.size());
   }
@@ -119,34 +119,34 @@ void GgufMetadata::begin(std::string_view key, uint32_t type) {
 }
 
 template <GgufScalar T>
-void GgufMetadata::add(std::string_view key, T value) {
+void GgufKeyValues::add(std::string_view key, T value) {
   begin(key, value_type<T>());
   put(bytes_, value);
 }
 
-void GgufMetadata::add(std::string_view key, std::string_view text) {
+void GgufKeyValues::add(std::string_view key, std::string_view text) {
   begin(key, kString);
   put_text(bytes_, text);
 }
 
 template <GgufScalar T>
-void GgufMetadata::add(std::string_view key, const std::vector<T>& values) {
+void GgufKeyValues::add(std::string_view key, const std::vector<T>& values) {
   begin(key, kArray);
   put(bytes_, value_type<T>());
   put(bytes_, static_cast<uint64_t>(values.size()));
   for (const T value : values) put(bytes_, value);
 }
 
-void GgufMetadata::add(std::string_view key, const std::vector<std::string>& texts) {
+void GgufKeyValues::add(std::string_view key, const std::vector<std::string>& texts) {
   begin(key, kArray);
   put(bytes_, kString);
   put(bytes_, static_cast<uint64_t>(texts.size()));
   for (const std::string& text : texts) put_text(bytes_, text);
 }
 
-#define FATHOM_GGUF_SCALAR(T)                              \
-  template void GgufMetadata::add<T>(std::string_view, T); \
-  template void GgufMetadata::add<T>(std::string_view, const std::vector<T>&);
+#define FATHOM_GGUF_SCALAR(T)                               \
+  template void GgufKeyValues::add<T>(std::string_view, T); \
+  template void GgufKeyValues::add<T>(std::string_view, const std::vector<T>&);
 FATHOM_GGUF_SCALAR(bool)
 FATHOM_GGUF_SCALAR(uint8_t)
 FATHOM_GGUF_SCALAR(int8_t)
@@ -164,7 +164,7 @@ struct GgufWriter::State {
   TensorOutput output;
 };
 
-GgufWriter::GgufWriter(const std::filesystem::path& path, const GgufMetadata& metadata,
+GgufWriter::GgufWriter(const std::filesystem::path& path, const GgufKeyValues& metadata,
                        const std::vector<TensorDeclaration>& tensors, bool sparse)
     : state_(new State{TensorOutput(sparse)}) {
   constexpr uint32_t kVersion = 3;

@@ -22,7 +22,7 @@ concept GgufScalar = std::same_as<T, bool> || std::same_as<T, uint8_t> || std::s
 
 /// Key-value pairs in the order they are added. The C++ type of a value is its GGUF type: write uint32_t{4}.
 /// Every function throws Error(bad_input) for a key that is empty, longer than 65,535 bytes or there already.
-class GgufMetadata {
+class GgufKeyValues {
  public:
   template <GgufScalar T>
   void add(std::string_view key, T value);
@@ -50,7 +50,7 @@ class GgufWriter : public TensorSink {
   /// Reserves the space (unless sparse). Throws Error(bad_input) for a bad declaration (a name longer than 63
   /// bytes, more than four dimensions, two tensors of one name), Error(unsupported) for dtypes that GGUF does
   /// not have (FP8, FP4 with scales apart, BOOL, U8), Error(io).
-  GgufWriter(const std::filesystem::path& path, const GgufMetadata& metadata,
+  GgufWriter(const std::filesystem::path& path, const GgufKeyValues& metadata,
              const std::vector<TensorDeclaration>& tensors, bool sparse = false);
   ~GgufWriter() override;
 

@@ -121,8 +121,8 @@ Parsed parse(const std::filesystem::path& path) {
   return out;
 }
 
-GgufMetadata all_types() {
-  GgufMetadata m;
+GgufKeyValues all_types() {
+  GgufKeyValues m;
   m.add("general.architecture", "deepseek4");
   m.add("u8", uint8_t{200});
   m.add("i8", int8_t{-100});
@@ -249,7 +249,7 @@ TEST_CASE("bad declarations, bad keys and a full disk") {
   refused({{"a", DType::I8, {half}}, {"b", DType::I8, {half}}},
           "tensor b: expected less than 2^62 bytes up to here");
 
-  GgufMetadata metadata;
+  GgufKeyValues metadata;
   metadata.add("k", uint32_t{1});
   CHECK_THROWS_WITH_AS(metadata.add("k", true), "GGUF metadata: expected k once, found it twice", Error);
   CHECK_THROWS_WITH_AS(metadata.add("", true), "GGUF metadata: expected a key of 1 to 65535 bytes, found 0",
