@@ -5,6 +5,25 @@
 #include "model/config_layers.h"
 
 namespace fathom {
+namespace {
+
+// The ratios of which other readers know the kind without being told (transformers refuses others).
+bool usual_ratio(int64_t ratio) { return ratio == 0 || ratio == 4 || ratio == 128; }
+
+// transformers' compress_rates: one ratio for each kind of layer; empty if a kind has several.
+nlohmann::ordered_json compress_rates(const ModelConfig& c) {
+  nlohmann::ordered_json rates;
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i) {
+    const LayerConfig layer = c.layer(i);
+    if (layer.kind == LayerKind::swa) continue;
+    auto& rate = rates[type_name(layer.kind)];
+    if (!rate.is_null() && rate != layer.ratio) return {};
+    rate = layer.ratio;
+  }
+  return rates;
+}
+
+}  // namespace
 
 std::string ModelConfig::to_json() const {
   nlohmann::ordered_json j;
@@ -36,18 +55,20 @@ std::string ModelConfig::to_json() const {
 
   std::vector<int64_t> ratios;
   std::vector<std::string> types, mlp_types;
-  bool ratio_says_kind = true, prefix_says_hash = true;
+  bool ratio_says_kind = true, usual = true, prefix_says_hash = true;
   for (int64_t i = 0; i < num_hidden_layers; ++i) {
     const LayerConfig each = layer(i);
     ratios.push_back(each.ratio);
     types.emplace_back(type_name(each.kind));
     mlp_types.emplace_back(each.hash ? "hash_moe" : "moe");
     ratio_says_kind = ratio_says_kind && each.kind == kind_of_ratio(each.ratio);
+    usual = usual && usual_ratio(each.ratio);
     prefix_says_hash = prefix_says_hash && each.hash == (i < num_hash_layers);
   }
   ratios.resize(ratios.size() + static_cast<size_t>(draft_layers()), 0);
   j["compress_ratios"] = ratios;
-  if (!ratio_says_kind) j["layer_types"] = types;
+  if (!ratio_says_kind || !usual) j["layer_types"] = types;
+  if (const auto rates = compress_rates(*this); !usual && !rates.empty()) j["compress_rates"] = rates;
   if (prefix_says_hash) {
     j["num_hash_layers"] = num_hash_layers;
   } else {
