@@ -8,4 +8,6 @@ FATHOM_COMMAND(detokenize)  // tokenize_command.cc
 FATHOM_COMMAND(render)
 FATHOM_COMMAND(parse)
 FATHOM_COMMAND(plan)
+FATHOM_COMMAND(convert)
+FATHOM_COMMAND(init)
 FATHOM_COMMAND(verify)

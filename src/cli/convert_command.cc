@@ -1,0 +1,69 @@
+/// fathom convert: a checkpoint in another naming, dtype or container (model/convert.h).
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/progress_line.h"
+#include "model/convert.h"
+
+namespace fathom::cli {
+namespace {
+
+struct ConvertArguments {
+  std::string source, to, dtype, out, max_shard;
+  int threads = 0;
+  bool no_mtp = false;
+};
+
+void run(const ConvertArguments& arguments) {
+  ConvertOptions options;
+  options.to = arguments.to == "gguf"           ? Naming::gguf
+               : arguments.to == "transformers" ? Naming::transformers
+                                                : Naming::official;
+  if (!arguments.dtype.empty()) options.dtype = convert_dtype_from_name(arguments.dtype);
+  if (!arguments.max_shard.empty())
+    options.max_shard_bytes = parse_bytes(arguments.max_shard, "--max-shard-size");
+  options.draft_layers = !arguments.no_mtp;
+  options.progress = byte_progress("converting");
+  const auto source = Checkpoint::open(resolve_model(arguments.source));
+  for (const std::string& note : source->notes()) fmt::print(stderr, "note: {}\n", note);
+  ThreadPool pool(ThreadPoolOptions{arguments.threads});
+  try {
+    const ConvertReport report = convert(*source, arguments.out, pool, options);
+    for (const std::string& note : report.notes) fmt::print(stderr, "note: {}\n", note);
+    fmt::print("{}: {} tensors, {}, {} matrices rounded\n", arguments.out, report.tensors,
+               human_bytes(static_cast<double>(report.bytes)), report.rounded);
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "\nfathom: interrupted, {} was not written\n", printable(arguments.out, 400));
+    throw ExitStatus{130};
+  }
+}
+
+}  // namespace
+
+void register_convert(CLI::App& app) {
+  auto arguments = std::make_shared<ConvertArguments>();
+  CLI::App* command = app.add_subcommand("convert", "A checkpoint in another naming, dtype or container");
+  command->add_option("source", arguments->source, "Folder, .safetensors or .gguf file, or a model's name")
+      ->required();
+  command->add_option("--to", arguments->to, "official, transformers (a folder) or gguf (a file)")
+      ->required()
+      ->check(CLI::IsMember({"official", "transformers", "gguf"}));
+  command
+      ->add_option("--dtype", arguments->dtype,
+                   "f32, f16, bf16, fp8, release (FP8 and FP4 as released); for gguf also q8_0, mxfp4. "
+                   "Default: what the source has")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "fp8", "release", "q8_0", "mxfp4"}));
+  command->add_option("--out", arguments->out, "Folder or .gguf file to write")->required();
+  command->add_flag("--no-mtp", arguments->no_mtp, "Leave draft layers out");
+  command->add_option("--max-shard-size", arguments->max_shard, "Bytes of a weight file, e.g. 2G (5G)");
+  command->add_option("--threads", arguments->threads, "Threads (0: one per CPU)")
+      ->check(CLI::Range(0, 1024));
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,74 @@
+/// fathom init: a checkpoint with random weights of any geometry (model/synthetic.h).
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/progress_line.h"
+#include "model/synthetic.h"
+
+namespace fathom::cli {
+namespace {
+
+struct InitArguments {
+  std::string preset, config, dtype, out;
+  uint64_t seed = 0;
+  int threads = 0;
+  bool sparse = false;
+};
+
+void run(const InitArguments& arguments) {
+  constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
+  const ModelConfig config =
+      arguments.preset.empty()
+          ? in_context(printable(arguments.config, 400),
+                       [&] { return ModelConfig::parse(read_text(arguments.config, kMaxConfigBytes)); })
+          : ModelConfig::preset(arguments.preset);
+  SyntheticOptions options;
+  options.format =
+      arguments.dtype.empty() ? usual_format(config) : weight_format_from_name(arguments.dtype).value();
+  options.seed = arguments.seed;
+  options.sparse = arguments.sparse;
+  int64_t bytes = 0;
+  Progress show = byte_progress("writing");
+  options.progress = [&](int64_t done, int64_t total) {
+    bytes = total;
+    // The writer takes its files away when an exception passes.
+    if (!show(done, total)) throw ExitStatus{130};
+  };
+  ThreadPool pool(ThreadPoolOptions{arguments.threads});
+  write_synthetic(arguments.out, config, pool, options);
+  // Holes are not written, so the line of progress may not have ended by itself.
+  show(bytes, bytes);
+  fmt::print("{}: {} layers, {}{}\n", arguments.out, config.num_hidden_layers,
+             human_bytes(static_cast<double>(bytes)), arguments.sparse ? " (sparse)" : "");
+}
+
+}  // namespace
+
+void register_init(CLI::App& app) {
+  auto arguments = std::make_shared<InitArguments>();
+  CLI::App* command = app.add_subcommand("init", "A checkpoint with random weights");
+  std::string names;
+  for (const std::string_view each : preset_names()) names += (names.empty() ? "" : ", ") + std::string(each);
+  auto* preset = command->add_option("--preset", arguments->preset, "Geometry: " + names);
+  auto* config = command->add_option("--config", arguments->config, "Geometry: a config.json");
+  preset->excludes(config);
+  command->add_option("--dtype", arguments->dtype, "f32, f16, bf16, fp8, release (default: the config's)")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "fp8", "release"}));
+  command->add_option("--seed", arguments->seed, "Seed of the weights (0)");
+  command->add_flag("--sparse", arguments->sparse,
+                    "Leave large matrices as holes: they read as zeros and take no disk");
+  command->add_option("--out", arguments->out, "Folder to write")->required();
+  command->add_option("--threads", arguments->threads, "Threads (0: one per CPU)")
+      ->check(CLI::Range(0, 1024));
+  command->callback([arguments] {
+    if (arguments->preset.empty() == arguments->config.empty())
+      throw CLI::ValidationError("init", "expected --preset or --config");
+    run(*arguments);
+  });
+}
+
+}  // namespace fathom::cli
