@@ -112,6 +112,11 @@ SequenceRecord Runner::record(std::span<const int32_t> tokens, const RecordOptio
                  : record_sequence(*single_, *model_, tokens, options);
 }
 
+TextScore Runner::score(std::span<const int32_t> text, const ScoreOptions& options) {
+  return double_ ? score_text(*double_, *model_, text, options)
+                 : score_text(*single_, *model_, text, options);
+}
+
 std::vector<GreedyAnswer> Runner::greedy(std::span<const GreedyRequest> requests, int64_t company,
                                          const std::function<void(int64_t)>& progress) {
   return double_ ? run_greedy(*double_, *model_, requests, company, progress)

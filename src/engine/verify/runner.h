@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/recorder.h"
+#include "engine/score.h"
 #include "engine/verify/verify.h"
 
 namespace fathom::verify {
@@ -30,6 +31,7 @@ class Runner {
 
   const Model& model() const { return *model_; }
   SequenceRecord record(std::span<const int32_t> tokens, const RecordOptions& options);
+  TextScore score(std::span<const int32_t> text, const ScoreOptions& options);
 
   /// Greedy continuations, up to `company` sequences in a batch; prompts are read beside the sequences that
   /// are already decoding. progress(finished) is called after each batch.

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -97,46 +96,6 @@ void check_rows(TrainedCase& c, const ExpectedFile& e) {
   }
 }
 
-struct Score {
-  double nll = 0;
-  int64_t tokens = 0, right = 0;                      // main model's argmax is the text's token
-  int64_t drafts = 0, accepted = 0, draft_right = 0;  // draft's is the main model's, the text's
-};
-
-// The text in rows of T - 1 tokens, each after BOS, alone from position 0.
-Score score_text(TrainedCase& c, const std::vector<int32_t>& text, int64_t T, bool mtp) {
-  Score s;
-  const ModelConfig& config = c.runner.model().config();
-  const auto vocab = static_cast<size_t>(config.vocab_size);
-  const auto width = static_cast<size_t>(T - 1);
-  for (size_t begin = 0; begin < text.size(); begin += width) {
-    c.checks.progress("held-out text", static_cast<int64_t>(begin), static_cast<int64_t>(text.size()));
-    std::vector<int32_t> ids{config.bos_token_id};
-    for (size_t i = begin; i < std::min(begin + width, text.size()); ++i) ids.push_back(text[i]);
-    RecordOptions options;
-    options.mtp = mtp && c.runner.model().mtp_blocks() > 0;
-    const SequenceRecord found = c.runner.record(ids, options);
-    const auto row = [&](const std::vector<float>& all, size_t t) {
-      return Row(all).subspan(t * vocab, vocab);
-    };
-    for (size_t t = 0; t + 1 < ids.size(); ++t) {
-      const Row logits = row(found.logits, t);
-      s.nll += log_sum_exp(logits) - static_cast<double>(logits[static_cast<size_t>(ids[t + 1])]);
-      s.right += argmax(logits) == ids[t + 1];
-      ++s.tokens;
-      if (!options.mtp || t + 2 >= ids.size()) continue;
-      const int32_t draft = argmax(row(found.mtp_logits, t));
-      s.accepted += draft == argmax(row(found.logits, t + 1));
-      s.draft_right += draft == ids[t + 2];
-      ++s.drafts;
-    }
-  }
-  c.checks.progress("held-out text", 1, 1);
-  return s;
-}
-
-double share(int64_t part, int64_t of) { return static_cast<double>(part) / static_cast<double>(of); }
-
 }  // namespace
 
 void check_heldout(TrainedCase& c, const ExpectedFile& e) {
@@ -154,22 +113,27 @@ void check_heldout(TrainedCase& c, const ExpectedFile& e) {
     if (T < 2 || T > c.runner.model().config().max_position_embeddings)
       rows.refuse("rows of 2 tokens or more");
     const auto mtp = T == 1024 ? heldout->find("mtp") : std::nullopt;  // README: rows of 1,024
-    const Score s = score_text(c, ids, T, mtp.has_value());
+    ScoreOptions options;
+    options.row = T;
+    options.mtp = mtp.has_value();
+    options.progress = [&](int64_t done, int64_t of) {
+      c.checks.progress("held-out text", done, of);
+      return true;
+    };
+    const TextScore s = c.runner.score(ids, options);
     const std::string label = "score, " + key + ": ";
     const auto compare = [&](const char* name, double found, const JsonField& field, double bound) {
       c.checks.worst(label + name, std::abs(found - field.number(-1e9, 1e9)), bound);
     };
     c.checks.differing(label + "tokens", s.tokens != rows.at("tokens").integer(0, int64_t{1} << 40), 1);
-    compare("bits per byte", s.nll / std::numbers::ln2 / static_cast<double>(text.size()),
-            rows.at("bits_per_byte"), kScore);
-    compare("nll per token", s.nll / static_cast<double>(s.tokens), rows.at("nll_per_token"), kScore);
-    compare("share of top-1 right", share(s.right, s.tokens), rows.at("top1_accuracy"), kShare);
+    compare("bits per byte", s.bits_per_byte(std::ssize(text)), rows.at("bits_per_byte"), kScore);
+    compare("nll per token", s.nll_per_token(), rows.at("nll_per_token"), kScore);
+    compare("share of top-1 right", s.top1(), rows.at("top1_accuracy"), kShare);
     if (s.drafts > 0) {
       c.checks.worst("MTP: acceptance on the text",
-                     std::abs(share(s.accepted, s.drafts) - mtp->at("acceptance_greedy").number(0, 1)),
-                     kShare);
+                     std::abs(s.draft_acceptance() - mtp->at("acceptance_greedy").number(0, 1)), kShare);
       c.checks.worst("MTP: drafts that are the text's",
-                     std::abs(share(s.draft_right, s.drafts) - mtp->at("matches_text").number(0, 1)), kShare);
+                     std::abs(s.draft_accuracy() - mtp->at("matches_text").number(0, 1)), kShare);
     }
   }
 }
