@@ -7,6 +7,8 @@ FATHOM_COMMAND(tokenize)    // both in
 FATHOM_COMMAND(detokenize)  // tokenize_command.cc
 FATHOM_COMMAND(render)
 FATHOM_COMMAND(parse)
+FATHOM_COMMAND(score)
+FATHOM_COMMAND(inspect)
 FATHOM_COMMAND(plan)
 FATHOM_COMMAND(convert)
 FATHOM_COMMAND(init)

@@ -1,0 +1,92 @@
+/// fathom inspect: what a checkpoint consists of; which experts and entries it chooses for a text.
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/json_output.h"
+#include "cli/progress_line.h"
+#include "engine/chat_setup.h"
+#include "engine/inspect.h"
+#include "engine/inspect_text.h"
+
+namespace fathom::cli {
+namespace {
+
+struct InspectArguments {
+  std::string model;
+  bool json = false, tensors = false, check = false;
+};
+
+void inspect_checkpoint(const InspectArguments& arguments) {
+  const auto checkpoint = Checkpoint::open(resolve_model(arguments.model));
+  InspectOptions options;
+  if (arguments.check) options.most_scale_bytes = -1;
+  const Inspection inspection = inspect(*checkpoint, options);
+  fmt::print("{}",
+             arguments.json ? inspection_json(inspection) : inspection_text(inspection, arguments.tensors));
+  if (inspection.scales == ScaleCheck::broken) fail(ErrorCode::bad_input, "{}", inspection.scale_error);
+}
+
+struct ChoiceArguments {
+  ModelOptions model;
+  std::string text, file;
+  bool json = false;
+};
+
+std::string text_of(const ChoiceArguments& arguments) {
+  constexpr int64_t kMaxTextBytes = int64_t{1} << 28;
+  if (!arguments.text.empty()) return arguments.text;
+  return arguments.file.empty() || arguments.file == "-" ? read_stdin()
+                                                         : read_text(arguments.file, kMaxTextBytes);
+}
+
+using Report = std::string (*)(const TextChoices&);
+
+void inspect_text(const ChoiceArguments& arguments, Report text, Report json) {
+  const std::string prompt = text_of(arguments);
+  const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact);
+  const auto ids = raw_prompt(model.need_tokenizer(), prompt, model.model->config().bos_token_id);
+  const TextChoices choices =
+      inspect_choices(*model.runtime, *model.model, ids, count_progress("reading", "tokens"));
+  if (choices.tokens < std::ssize(ids)) throw ExitStatus{130};
+  fmt::print("{}", (arguments.json ? json : text)(choices));
+}
+
+void add_choices(CLI::App& parent, const char* command_name, const char* description, Report text,
+                 Report json) {
+  auto arguments = std::make_shared<ChoiceArguments>();
+  CLI::App* command = parent.add_subcommand(command_name, description);
+  arguments->model.add_to(*command);
+  auto* prompt = command->add_option("-p,--prompt", arguments->text, "Text to read");
+  command->add_option("--file", arguments->file, "File to read (- = standard input, the default)")
+      ->excludes(prompt);
+  command->add_flag("--json", arguments->json, "JSON with the numbers of every expert or entry");
+  command->callback([arguments, text, json] { inspect_text(*arguments, text, json); });
+}
+
+}  // namespace
+
+void register_inspect(CLI::App& app) {
+  auto arguments = std::make_shared<InspectArguments>();
+  CLI::App* command = app.add_subcommand("inspect", "Config, tensors, counts and bytes of a checkpoint");
+  command->add_option("model,-m,--model", arguments->model,
+                      "Folder, .safetensors or .gguf file, or a name under models/");
+  command->add_flag("--tensors", arguments->tensors, "List every tensor");
+  command->add_flag("--check", arguments->check, "Check every scale, however many there are");
+  command->add_flag("--json", arguments->json, "JSON, with every tensor");
+  command->require_subcommand(0, 1);
+  add_choices(*command, "routing", "Tokens that each expert of each layer handled for a text", routing_text,
+              routing_json);
+  add_choices(*command, "attention", "Entries that each layer's indexer chose for a text", attention_text,
+              attention_json);
+  // A subcommand's own callback has run by then.
+  command->callback([arguments, command] {
+    if (command->get_subcommands().empty()) inspect_checkpoint(*arguments);
+  });
+}
+
+}  // namespace fathom::cli
