@@ -11,7 +11,7 @@
 #include "engine/inspect_text.h"
 #include "engine/recorder.h"
 #include "model/synthetic.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
 
 namespace fathom {
@@ -71,7 +71,7 @@ TEST_CASE("a quantised release: counts, parts, scales") {
 }
 
 TEST_CASE("a NaN scale is named; the limit leaves scales unread") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   spoil(test::golden("quantised/mixed"), folder / "m", "layers.1.ffn.experts.2.w1.scale", '\xff');
   const auto checkpoint = Checkpoint::open(folder / "m");
   const Inspection found = inspect(*checkpoint);
@@ -83,7 +83,7 @@ TEST_CASE("a NaN scale is named; the limit leaves scales unread") {
 }
 
 TEST_CASE("the published Flash-0731 with its drafter") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   ThreadPool pool(1);
   SyntheticOptions options;
   options.format = WeightFormat::release;

@@ -16,7 +16,7 @@
 #include "model/inventory.h"
 #include "model/model.h"
 #include "model/runtime.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
 
 namespace fathom {
@@ -111,7 +111,7 @@ TEST_CASE("official to transformers to official gives the same bytes") {
   for (const char* golden : {"a_swa", "b_csa", "c_hca", "d_mix", "f_real_ratios", "h_mtp", "i_csa_m6"}) {
     CAPTURE(golden);
     const fs::path source = test::golden(std::string("fp32/") + golden);
-    const test::TemporaryFolder folder;
+    const test::TempFolder folder;
     write(source, folder / "hf", Naming::transformers);
     CHECK(Checkpoint::open(folder / "hf")->naming() == "transformers");
     write(folder / "hf", folder / "back", Naming::official);
@@ -132,7 +132,7 @@ TEST_CASE("official to transformers to official gives the same bytes") {
 }
 
 TEST_CASE("the trained model in every container without rounding") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const auto expected = logits_of(trained(), 100);
   write(trained(), folder / "hf", Naming::transformers);
   for (const char* file : {"tokenizer.json", "tokenizer_config.json", "generation_config.json"}) {
@@ -162,7 +162,7 @@ TEST_CASE("golden models survive GGUF in F32") {
   for (const char* golden : {"a_swa", "b_csa", "d_mix", "e_yarn", "g_pro", "h_mtp", "i_csa_m6"}) {
     CAPTURE(golden);
     const fs::path source = test::golden(std::string("fp32/") + golden);
-    const test::TemporaryFolder folder;
+    const test::TempFolder folder;
     write(source, folder / "m.gguf", Naming::gguf, ConvertDtype::f32);
     CHECK(same_bits(logits_of(source, 20), logits_of(folder / "m.gguf", 20)));
     write(folder / "m.gguf", folder / "back", Naming::official);
@@ -174,7 +174,7 @@ TEST_CASE("quantised releases: copies, FP4 to FP8 and FP4 to MXFP4 round nothing
   for (const char* golden : {"mixed", "ragged", "wide", "fp8base"}) {
     CAPTURE(golden);
     const fs::path source = test::golden(std::string("quantised/") + golden);
-    const test::TemporaryFolder folder;
+    const test::TempFolder folder;
     const auto expected = logits_of(source, 40);
     CHECK(write(source, folder / "same", Naming::official).rounded == 0);
     check_same_tensors(source, folder / "same");
@@ -206,7 +206,7 @@ TEST_CASE("quantised releases: copies, FP4 to FP8 and FP4 to MXFP4 round nothing
 TEST_CASE("MXFP4 of FP4 alone changes no logit") {
   // Everything else in F32, so that the experts are all that changes its form.
   const fs::path source = test::golden("quantised/mixed");
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   write(source, folder / "m.gguf", Naming::gguf, ConvertDtype::mxfp4);
   write(folder / "m.gguf", folder / "plain", Naming::official, ConvertDtype::f32);
   write(folder / "m.gguf", folder / "fp4", Naming::official, ConvertDtype::release);
@@ -214,7 +214,7 @@ TEST_CASE("MXFP4 of FP4 alone changes no logit") {
 }
 
 TEST_CASE("release of the trained model is what the encoders say") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const ConvertReport report = write(trained(), folder / "r", Naming::official, ConvertDtype::release);
   CHECK(report.rounded > 300);
   const auto before = Checkpoint::open(trained()), after = Checkpoint::open(folder / "r");
@@ -247,7 +247,7 @@ TEST_CASE("release of the trained model is what the encoders say") {
 
 TEST_CASE("FP8 in transformers' naming: fused grids of scales") {
   const fs::path source = test::golden("quantised/wide");  // inter 256: two blocks each for gate and up
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   for (const auto dtype : {ConvertDtype::fp8, ConvertDtype::release}) {
     CAPTURE(name(dtype));
     const std::string out(name(dtype));
@@ -262,7 +262,7 @@ TEST_CASE("ggml blocks that do not divide a row fall back to F16") {
   const fs::path source = test::golden("fp32/a_swa");
   const ModelConfig config = ModelConfig::parse(test::read_text(source / "config.json"));
   REQUIRE(config.moe_intermediate_size % 32 != 0);
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const ConvertReport report = write(source, folder / "m.gguf", Naming::gguf, ConvertDtype::q8_0);
   REQUIRE_FALSE(report.notes.empty());
   CHECK(report.notes.front().find("matrices are F16, their columns being no multiple of 32") !=
@@ -289,7 +289,7 @@ TEST_CASE("ggml blocks that do not divide a row fall back to F16") {
 
 TEST_CASE("what a target cannot hold is refused and leaves nothing behind") {
   const fs::path fp4 = test::golden("quantised/mixed"), small = test::golden("fp32/a_swa");
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   const auto refuses = [&](const fs::path& from, const std::string& out, Naming to, ConvertDtype dtype,
                            const std::string& message) {
     CAPTURE(out);
@@ -320,7 +320,7 @@ TEST_CASE("what a target cannot hold is refused and leaves nothing behind") {
 }
 
 TEST_CASE("stopped half-way, nothing is left") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   for (const bool gguf : {false, true}) {
     ConvertOptions options;
     options.to = gguf ? Naming::gguf : Naming::official;
@@ -333,7 +333,7 @@ TEST_CASE("stopped half-way, nothing is left") {
 }
 
 TEST_CASE("shards, and a config of layers that other readers must be told about") {
-  const test::TemporaryFolder folder;
+  const test::TempFolder folder;
   ConvertOptions options;
   options.max_shard_bytes = 1 << 20;
   const ConvertReport report = convert(*Checkpoint::open(trained()), folder / "s", pool(), options);
