@@ -16,6 +16,7 @@
 #include "model/inventory.h"
 #include "model/model.h"
 #include "model/runtime.h"
+#include "tests/support/file_size_limit.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
 
@@ -328,6 +329,17 @@ TEST_CASE("stopped half-way, nothing is left") {
     CHECK_THROWS_AS(convert(*Checkpoint::open(test::golden("fp32/d_mix")), folder / (gguf ? "m.gguf" : "m"),
                             pool(), options),
                     Interrupted);
+  }
+  CHECK(folder.names().empty());
+}
+
+TEST_CASE("a full disk leaves nothing behind") {
+  const test::TempFolder folder;
+  for (const char* out : {"m", "m.gguf"}) {
+    CAPTURE(out);
+    const Naming to = out == std::string("m") ? Naming::official : Naming::gguf;
+    const test::FileSizeLimit full(100'000);
+    CHECK_THROWS_AS(write(test::golden("fp32/d_mix"), folder / out, to), Error);
   }
   CHECK(folder.names().empty());
 }
