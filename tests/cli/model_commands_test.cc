@@ -29,7 +29,8 @@ TEST_CASE("convert there and back; the answer stays the same") {
   CHECK(there.out == gguf + ": 209 tensors, 21.0 MB, 0 matrices rounded\n");
   CHECK(contains(there.err, "note: llama.cpp accepts the compression ratios 0, 4 and 128 alone"));
   CHECK(run_fathom({"convert", gguf, "--to", "official", "--out", back}).status == 0);
-  const std::vector<std::string> rest = {"-p", "What is 12+30?", "--max-tokens", "6", "--temperature", "0"};
+  const std::vector<std::string> rest = {"-p", "Once upon a time", "--raw", "--max-tokens",
+                                         "12", "--temperature",    "0"};
   std::vector<std::string> answers;
   for (const std::string& model : {std::string("v4-10m"), gguf, back}) {
     std::vector<std::string> args = {"run", "-m", model};
