@@ -43,6 +43,10 @@ TEST_CASE("fp32 cases in double precision") {
 
 TEST_CASE("the trained model, with a sample of its problems") { check_golden(golden_folder("trained")); }
 
+TEST_CASE("formats, tokenizer and encoding") {
+  for (const char* folder : {"formats", "tokenizer", "encoding"}) check_golden(golden_folder(folder));
+}
+
 TEST_CASE("a model without vectors is held to its invariants") {
   check_golden(golden_folder("fp32/h_mtp/hf"));
   check_golden(golden_folder("fp32/b_csa/model.safetensors"));

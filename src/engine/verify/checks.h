@@ -78,6 +78,12 @@ bool is_quantised(const std::filesystem::path& folder);
 void check_quantised(Checks& checks);
 bool is_trained(const std::filesystem::path& folder);
 void check_trained(Checks& checks);
+bool is_formats(const std::filesystem::path& folder);
+void check_formats(Checks& checks);
+bool is_tokenizer(const std::filesystem::path& folder);
+void check_tokenizer(Checks& checks);
+bool is_encoding(const std::filesystem::path& folder);
+void check_encoding(Checks& checks);
 bool is_model(const std::filesystem::path& path);
 void check_invariants(Checks& checks);
 

@@ -22,6 +22,9 @@ constexpr std::array kLayouts = {
     Layout{"fp32", verify::is_fp32, verify::check_fp32},
     Layout{"quantised", verify::is_quantised, verify::check_quantised},
     Layout{"trained", verify::is_trained, verify::check_trained},
+    Layout{"formats", verify::is_formats, verify::check_formats},
+    Layout{"tokenizer", verify::is_tokenizer, verify::check_tokenizer},
+    Layout{"encoding", verify::is_encoding, verify::check_encoding},
     Layout{"invariants", verify::is_model, verify::check_invariants},
 };
 
