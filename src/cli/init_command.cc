@@ -27,8 +27,7 @@ void run(const InitArguments& arguments) {
                        [&] { return ModelConfig::parse(read_text(arguments.config, kMaxConfigBytes)); })
           : ModelConfig::preset(arguments.preset);
   SyntheticOptions options;
-  options.format =
-      arguments.dtype.empty() ? usual_format(config) : weight_format_from_name(arguments.dtype).value();
+  options.format = weight_format_from_name(arguments.dtype).value_or(usual_format(config));
   options.seed = arguments.seed;
   options.sparse = arguments.sparse;
   int64_t bytes = 0;

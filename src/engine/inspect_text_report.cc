@@ -18,8 +18,9 @@ constexpr size_t kBusiest = 8;
 std::string busiest_text(const RoutingSummary& layer) {
   std::vector<size_t> order(layer.tokens.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return layer.tokens[a] > layer.tokens[b]; });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return layer.tokens[a] != layer.tokens[b] ? layer.tokens[a] > layer.tokens[b] : a < b;
+  });
   std::string out;
   for (size_t i = 0; i < std::min(kBusiest, order.size()); ++i) {
     out += fmt::format(" {}:{}", order[i], layer.tokens[order[i]]);
