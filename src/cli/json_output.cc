@@ -6,11 +6,18 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_reader.h"
 
 namespace fathom::cli {
+namespace {
+
+constexpr size_t kMaxInputBytes = size_t{1} << 30;
+constexpr int kMaxDepth = 8;
+
+}  // namespace
 
 std::vector<int32_t> parse_id_list(const std::string& text, const std::string& where) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto json = in_context(where, [&] { return parse_json(text, kMaxDepth, kMaxInputBytes); });
   if (!json.is_array())
     bad_input("{}: expected a JSON list of token ids, found '{}'", where, printable(text, 60));
   std::vector<int32_t> ids;

@@ -4,12 +4,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_reader.h"
 #include "text/chat_encoding.h"
 
 namespace fathom {
 namespace {
 
 constexpr int64_t kMaxTextBytes = 16 << 20;
+constexpr int kMaxDepth = 64;
 
 std::string read_if_there(const std::filesystem::path& path) {
   std::error_code error;
@@ -27,8 +29,8 @@ ChatSetup read_chat_setup(const std::filesystem::path& folder, const std::string
   const std::filesystem::path path = folder / "generation_config.json";
   const std::string text = read_if_there(path);
   if (text.empty()) return setup;
-  const auto json = nlohmann::json::parse(text, nullptr, false);
   const std::string where = printable(path.string());
+  const auto json = in_context(where, [&] { return parse_json(text, kMaxDepth, size_t{kMaxTextBytes}); });
   if (!json.is_object()) bad_input("{}: expected a JSON object, found something else", where);
   const auto number = [&](const char* key, double& value) {
     const auto found = json.find(key);

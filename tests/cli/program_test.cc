@@ -87,6 +87,10 @@ TEST_CASE("bad ids are named") {
     CHECK(r.status == 1);
     CHECK_MESSAGE(one_line(r.err), r.err);
   }
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  const auto r = run_fathom({"logits", "--ids", "-", "--out", "/tmp/fathom_never.safetensors"}, nested);
+  CHECK(r.status == 1);
+  CHECK_MESSAGE(one_line(r.err), r.err);
 }
 
 TEST_CASE("usage: status 2") {

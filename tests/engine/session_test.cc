@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/chat_setup.h"
 #include "engine/generate.h"
+#include "tests/support/temp_folder.h"
 
 using namespace fathom;
 
@@ -111,6 +112,30 @@ TEST_CASE("save and load") {
     broken[at] ^= std::byte{0x10};
     // A changed token id may still be one; everything else is under the checksum.
     if (at >= 8 + 250 * 4 || at < 8) CHECK_THROWS_AS(other.load(broken), Error);
+  }
+}
+
+TEST_CASE("a malformed generation_config.json is refused in one line that names it") {
+  const test::TempFolder folder;
+  const auto model = Model::open(kFolder);
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  for (const std::string& text :
+       {std::string("{"), std::string("[]"), std::string(R"({"temperature": "warm"})"),
+        std::string(R"({"top_p": 2})"), std::string(R"({"top_k": -1})"),
+        std::string(R"({"eos_token_id": [-1]})"), std::string(R"({"eos_token_id": 18446744073709551615})"),
+        "{\"temperature\": " + nested + "}", "{\"eos_token_id\": " + nested + "}",
+        "{\"unknown\": " + nested + "}"}) {
+    folder.write("generation_config.json", text);
+    std::string message;
+    try {
+      read_chat_setup(folder.path(), model->weights().checkpoint().config_json(), model->config());
+    } catch (const Error& error) {
+      message = error.message();
+    }
+    CAPTURE(text.substr(0, 60));
+    CHECK_MESSAGE(message.find("generation_config.json: ") != std::string::npos, message);
+    CHECK(message.size() < 400);
+    CHECK(message.find('\n') == std::string::npos);
   }
 }
 
