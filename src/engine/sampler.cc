@@ -107,7 +107,12 @@ int32_t pick_token(std::span<const float> logits, const SamplingParams& params, 
                    uint64_t seed, int64_t position, std::span<const uint64_t> allowed) {
   const bool plain = params.logit_bias.empty() && params.repetition_penalty == 1 &&
                      params.presence_penalty == 0 && params.frequency_penalty == 0 && allowed.empty();
-  if (plain && params.temperature == 0) return arg_max(logits);
+  if (plain && params.temperature == 0) {
+    const int32_t best = arg_max(logits);
+    if (!std::isfinite(logits[static_cast<size_t>(best)]))
+      bad_input("sampling: expected finite logits, found {}", logits[static_cast<size_t>(best)]);
+    return best;
+  }
   const std::vector<double> values = adjusted(logits, params, history, allowed);
 
   std::vector<Candidate> candidates;

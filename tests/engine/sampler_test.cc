@@ -137,6 +137,15 @@ TEST_CASE("a pick is a function of seed and position") {
   CHECK(differs);
 }
 
+TEST_CASE("logits that are no numbers are refused, and not answered with token 0") {
+  const std::vector<float> broken(10, std::numeric_limits<float>::quiet_NaN());
+  for (const double temperature : {0.0, 1.0}) {
+    SamplingParams p;
+    p.temperature = temperature;
+    CHECK_THROWS_AS(pick_token(broken, p, {}, 1, 0), Error);
+  }
+}
+
 TEST_CASE("log-probabilities are of the raw logits") {
   const TokenLogprobs p = log_probabilities(kLogits, 2, 3);
   CHECK(p.chosen.id == 2);
