@@ -46,8 +46,12 @@ void AnswerView::put(std::string_view text) {
   if (text.empty()) return;
   // Control characters of a model never reach the terminal; line ends and tabs do.
   std::string clean;
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\t') clean += c == 0x7F ? '?' : c;
+  for (size_t i = 0; i < text.size();) {
+    const size_t begin = i;
+    const char32_t c = next_code_point(text, i);
+    // U+0080 to U+009F are controls too: some terminals take U+009B for ESC [.
+    const bool control = (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0);
+    if (!control) clean += text.substr(begin, i - begin);
   }
   fmt::print("{}", terminal_ ? std::string_view(clean) : text);
   at_line_start_ = text.back() == '\n';
