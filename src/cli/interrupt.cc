@@ -9,12 +9,14 @@
 namespace fathom::cli {
 namespace {
 
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the one thing a signal handler may
-// write
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): the one type a signal handler may use
 volatile std::sig_atomic_t pending = 0;
+volatile std::sig_atomic_t asked =
+    0;  // whether the command has begun to ask: one that never does ends at once
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 void on_signal(int) {
-  if (pending) _exit(130);
+  if (pending || !asked) _exit(130);
   pending = 1;
 }
 
@@ -27,10 +29,16 @@ void watch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 }
-bool interrupted() { return pending != 0; }
-void clear_interrupt() { pending = 0; }
+bool interrupted() {
+  asked = 1;
+  return pending != 0;
+}
+void clear_interrupt() {
+  asked = 1;
+  pending = 0;
+}
 void check_interrupt() {
-  if (pending) throw ExitStatus{130};
+  if (interrupted()) throw ExitStatus{130};
 }
 
 }  // namespace fathom::cli

@@ -1,5 +1,6 @@
 #pragma once
-/// Ctrl-C: the first one asks the running work to stop, a second one ends the program with 130.
+/// Ctrl-C: the first one asks the running work to stop, a second one ends the program with 130. Work that has
+/// not begun to ask (loading, commands that write nothing before their end) is ended by the first.
 
 namespace fathom::cli {
 

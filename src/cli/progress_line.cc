@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 Progress progress_line(std::string what, std::function<std::string(double)> shown) {
   constexpr double kSecondsBetween = 0.1;
   const bool terminal = isatty(STDERR_FILENO) != 0;
+  interrupted();  // from here on Ctrl-C is asked for: files that are begun are taken away
   return [what = std::move(what), shown = std::move(shown), terminal, start = Clock::now(), next = 0.0](
              int64_t done, int64_t total) mutable {
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();

@@ -93,6 +93,13 @@ TEST_CASE("bad ids are named") {
   CHECK_MESSAGE(one_line(r.err), r.err);
 }
 
+TEST_CASE("Ctrl-C ends a command that has nothing to put away") {
+  fathom::test::Terminal t({"logits", "--ids", "-", "--out", "/tmp/fathom_never.safetensors"});
+  usleep(700'000);  // it waits for its input
+  t.type("\003");
+  CHECK(t.finish() == 130);
+}
+
 TEST_CASE("usage: status 2") {
   CHECK(run_fathom({}).status == 2);
   CHECK(run_fathom({"nonsense"}).status == 2);
