@@ -10,7 +10,8 @@ copy=$root/build/mutants
 
 mkdir -p "$copy"
 find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - | tar -xf - -C "$copy"
+git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - |
+  tar -xmf - -C "$copy"  # -m: as new, so that nothing an interrupted run built from a mistake is kept
 cd "$copy"
 export CCACHE_BASEDIR=$copy CCACHE_NOHASHDIR=1
 [ -f build/test/build.ninja ] || cmake --preset test -DFATHOM_WERROR=OFF >/dev/null
