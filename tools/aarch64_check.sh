@@ -21,7 +21,7 @@ if [ ! -e "$sysroot/complete" ]; then
   }
   say "fetching arm64 libraries"
   apt_arm64 update
-  mapfile -t libraries < <(sed -nE 's/^run ((lib|nlohmann).*-dev)$/\1/p' tools/packages.txt)
+  mapfile -t libraries < <(sed -nE 's|^run (.*-dev)$|\1|p' tools/packages.txt)
   apt_arm64 install -y --download-only --no-install-recommends "${libraries[@]}" >/dev/null
   for package in "$apt"/cache/archives/*.deb; do
     case ${package##*/} in  # the cross compiler brings its own
