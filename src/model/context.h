@@ -7,6 +7,7 @@
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "model/numerics.h"
+#include "model/step_times.h"
 #include "model/trace.h"
 
 namespace fathom {
@@ -23,6 +24,7 @@ class Context {
   Arena& arena() const { return arena_; }
   int64_t threads() const { return pool_.threads(); }
   Trace<Real>* trace = nullptr;
+  StepTimes* times = nullptr;  ///< where to add the times of decode steps, or null
 
   /// Uninitialised [rows, cols], released with the enclosing ArenaScope.
   Mat<Real> scratch(int64_t rows, int64_t cols) const {

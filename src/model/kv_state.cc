@@ -68,6 +68,11 @@ KvState::KvState(const ModelConfig& config, const Numerics& numerics, int64_t mt
   }
 }
 
+void KvState::append_rows(int64_t count, const RowFill& fill) {
+  FATHOM_CHECK(count >= 0);
+  for (LayerKv& layer : main_) layer.append_filled(count, fill);
+}
+
 int64_t KvState::held(int64_t p) const {
   p = std::clamp<int64_t>(p, 0, position());
   for (bool changed = true; changed;) {

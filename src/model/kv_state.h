@@ -26,6 +26,10 @@ class KvState {
   LayerKv& draft(int64_t i) { return draft_[static_cast<size_t>(i)]; }
   int64_t draft_position() const { return draft_.empty() ? 0 : draft_.front().position(); }
 
+  /// Extends all main layers by `count` positions with rows that `fill` makes up instead of the model: long
+  /// states for measurements and tests, within seconds. Drafts stay where they are.
+  void append_rows(int64_t count, const RowFill& fill);
+
   KvState fork() const { return *this; }
   /// Cuts to the greatest q <= p that is still held exactly, and returns it; the caller feeds q.. again. Held
   /// are each of the last 64 positions, the last two page borders, and one every 8,192 tokens.

@@ -129,6 +129,41 @@ void LayerKv::append(const std::byte* window_rows, const std::byte* compressor_r
   if (indexed) index_compressor_.append(index_rows, count);
 }
 
+void LayerKv::append_filled(int64_t count, const RowFill& fill) {
+  const LayerKvShape& s = shape_;
+  const bool compressed = s.layer.kind != LayerKind::swa, indexed = s.layer.kind == LayerKind::csa;
+  const RowType scalar = s.scalar_bytes == 8 ? RowType::f64 : RowType::f32;
+  constexpr int64_t kPiece = 128;  // positions: small buffers, so that memory in use is the state's
+  const auto buffer = [&](int64_t row_bytes) {
+    return std::vector<std::byte>(static_cast<size_t>(std::min(count, kPiece) * row_bytes));
+  };
+  auto window = buffer(s.window_row_bytes()), compressor = buffer(s.compressor_row_bytes()),
+       index_compressor = buffer(s.index_compressor_row_bytes());
+  const auto fill_all = [&](std::vector<std::byte>& rows, RowType type, int64_t dim) {
+    const auto bytes = static_cast<size_t>(dim * row_type_bytes(type));
+    for (size_t at = 0; bytes > 0 && at < rows.size(); at += bytes) fill(type, dim, rows.data() + at);
+  };
+  const auto extend = [&](PagedRows& rows, int64_t size, int64_t dim) {
+    const int64_t first = rows.size();
+    rows.extend(size - first);
+    for (int64_t i = first; i < size; ++i) fill(s.row_type, dim, rows.mutable_row(i));
+  };
+  drop_unfinished();
+  for (int64_t done = 0; done < count; done += kPiece) {
+    const int64_t piece = std::min(kPiece, count - done);
+    fill_all(window, s.row_type, s.kv_dim);
+    if (compressed) {
+      fill_all(compressor, scalar, s.compressor_row_bytes() / s.scalar_bytes);
+      extend(entries_, (position() + piece) / s.layer.ratio, s.kv_dim);
+    }
+    if (indexed) {
+      fill_all(index_compressor, scalar, s.index_compressor_row_bytes() / s.scalar_bytes);
+      extend(index_keys_, (position() + piece) / s.layer.ratio, s.index_dim);
+    }
+    append(window.data(), compressor.data(), index_compressor.data(), piece);
+  }
+}
+
 int64_t LayerKv::held(int64_t p) const {
   const auto in_tail = [&](int64_t q) {
     if (q > position() || window_.first() > first_window_row(q)) return false;

@@ -4,6 +4,7 @@
 /// design: hard point 10.
 
 #include <deque>
+#include <functional>
 
 #include "model/config.h"
 #include "model/kv_pages.h"
@@ -47,6 +48,9 @@ struct LayerKvShape {
   }
 };
 
+/// Writes a row of `dim` elements of `type`.
+using RowFill = std::function<void(RowType type, int64_t dim, std::byte* out)>;
+
 /// Bytes of a state by part; entries and index_keys count whole pages.
 struct KvBytes {
   int64_t window = 0, compressor = 0, entries = 0, index_keys = 0, snapshots = 0;
@@ -77,6 +81,8 @@ class LayerKv {
   /// windows that they complete must have been added before.
   void append(const std::byte* window_rows, const std::byte* compressor_rows, const std::byte* index_rows,
               int64_t count);
+  /// Takes `count` positions whose rows, entries and index keys `fill` makes up.
+  void append_filled(int64_t count, const RowFill& fill);
   /// The greatest q <= p to which this layer can be cut.
   int64_t held(int64_t p) const;
   /// Cuts to p, which must be held(p) == p.

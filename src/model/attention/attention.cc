@@ -33,6 +33,7 @@ template <class Real>
 void choose_entries(const Context<Real>& ctx, const CoreInput<Real>& in, const LayerKv& kv, int64_t row,
                     int64_t visible, bool split_over_threads, std::vector<Real>& scores,
                     std::vector<int32_t>& ids) {
+  const StepTimer timer(ctx.times && split_over_threads ? &ctx.times->indexer : nullptr);
   const int64_t k = in.config.index_topk;
   ids.resize(static_cast<size_t>(std::min(k, visible)));
   if (visible <= k) {
@@ -99,6 +100,7 @@ template <class Real>
 void attention_core(const Context<Real>& ctx, const CoreInput<Real>& in) {
   const int64_t heads = in.config.num_attention_heads;
   if (in.batch.rows() < 2 * ctx.threads()) {  // decode: threads share a query
+    const StepTimer timer(ctx.times ? &ctx.times->core : nullptr);
     QueryRows<Real> query(ctx, in);
     for (const Span& span : in.batch.spans) {
       for (int64_t t = 0; t < span.count; ++t) {
