@@ -1,0 +1,143 @@
+// fathom bench: figures beside the limits measured in the same run (engine/bench).
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "engine/bench/bench.h"
+#include "engine/bench/environment.h"
+#include "engine/signature.h"
+
+namespace fathom::cli {
+namespace {
+
+struct BenchArguments {
+  ModelOptions model;
+  std::vector<std::string> names;
+  std::string svg, record, folder, text, max_context;
+  int64_t prefill = 32768;
+  double seconds = 1;
+  bool json = false;
+};
+
+// Text to encode: the held-out book of the source tree, beside the models.
+std::filesystem::path bundled_text(const std::filesystem::path& model) {
+  const auto file = model_folder(model) / "../../tests/golden/trained/heldout.txt";
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) {
+    fail(ErrorCode::not_found, "bench tokenizer: expected --text FILE, found no {}",
+         printable(file.string()));
+  }
+  return file.lexically_normal();
+}
+
+bench::Options options_of(const BenchArguments& arguments) {
+  bench::Options options;
+  options.runtime.pool.threads = arguments.model.threads;
+  options.runtime.pool.pin = !arguments.model.no_pin;
+  if (!arguments.model.target.empty()) options.runtime.target = target_from_name(arguments.model.target);
+  options.runtime.numerics =
+      arguments.model.numerics.empty() ? Numerics::fast() : Numerics::from_name(arguments.model.numerics);
+  options.seconds = arguments.seconds;
+  options.prefill_tokens = arguments.prefill;
+  options.folder = arguments.folder;
+  if (!arguments.max_context.empty())
+    options.max_context = parse_bytes(arguments.max_context, "--max-context");
+  if (isatty(STDERR_FILENO) != 0 || arguments.model.verbose) {
+    options.progress = [](std::string_view line) { fmt::print(stderr, "bench: {}\n", line); };
+  }
+  return options;
+}
+
+void print_signatures(const std::string& name) {
+  const std::filesystem::path path = resolve_model(name);
+  const auto model = Model::open(path);
+  const auto tokenizer = open_tokenizer(path);
+  for (const Signature& each : signatures(*model, *tokenizer)) fmt::print("{}", signature_line(each));
+}
+
+void run_bench(const BenchArguments& arguments) {
+  if (arguments.names == std::vector<std::string>{"signature"})
+    return print_signatures(arguments.model.model);
+  bench::Options options = options_of(arguments);
+  const auto needs_model = [](std::string_view name) {
+    return name != "machine" && name != "linear" && name != "long-context";
+  };
+  std::vector<const bench::Benchmark*> chosen;
+  for (const bench::Benchmark& each : bench::benchmarks()) {
+    const auto& names = arguments.names;
+    // Without a name: all but the one that writes gigabytes.
+    const bool wanted = names.empty() ? each.name != "long-context"
+                                      : std::find(names.begin(), names.end(), each.name) != names.end();
+    if (wanted) chosen.push_back(&each);
+  }
+  for (const std::string& name : arguments.names) {
+    const auto& all = bench::benchmarks();
+    if (std::none_of(all.begin(), all.end(), [&](const auto& each) { return each.name == name; })) {
+      throw CLI::ValidationError("bench",
+                                 "expected machine, linear, decode, prefill, batch, long-context, tokenizer, "
+                                 "memory or (alone) signature, found " +
+                                     name);
+    }
+  }
+  if (std::any_of(chosen.begin(), chosen.end(), [&](const auto* each) { return needs_model(each->name); })) {
+    const std::filesystem::path path = resolve_model(arguments.model.model);
+    options.model_name = path.filename().string();
+    options.model = [path] { return Model::open(path); };
+    options.tokenizer = [path] { return open_tokenizer(path); };
+    const bool tokenizer =
+        std::any_of(chosen.begin(), chosen.end(), [](const auto* each) { return each->name == "tokenizer"; });
+    if (tokenizer)
+      options.text = arguments.text.empty() ? bundled_text(path) : std::filesystem::path(arguments.text);
+  }
+  std::vector<bench::Report> reports;
+  for (const bench::Benchmark* each : chosen) {
+    reports.push_back(each->run(options));
+    if (!arguments.json) fmt::print("{}", bench::to_table({reports.back()}));
+    std::fflush(stdout);
+  }
+  const std::string json = bench::to_json(reports);
+  if (arguments.json) fmt::print("{}", json);
+  if (!arguments.svg.empty()) write_atomically(arguments.svg, bench::to_svg(reports));
+  if (!arguments.record.empty()) {
+    std::string names;
+    for (const auto& report : reports) names += "-" + report.bench;
+    const auto file = std::filesystem::path(arguments.record) /
+                      (bench::result_stem(reports.front().environment) + names + ".json");
+    write_atomically(file, json);
+    fmt::print(stderr, "recorded {}\n", printable(file.string()));
+  }
+}
+
+}  // namespace
+
+void register_bench(CLI::App& app) {
+  auto arguments = std::make_shared<BenchArguments>();
+  std::string what = "Figures beside the limits measured in the same run:";
+  for (const bench::Benchmark& each : bench::benchmarks())
+    what += fmt::format("\n  {}: {}", each.name, each.what);
+  what += "\n  signature: hashes of logits and greedy tokens by target and numerics, for tests/signature.txt";
+  CLI::App* command = app.add_subcommand("bench", what);
+  arguments->model.add_to(*command);
+  command->add_option("benchmarks", arguments->names, "Which (default: all but long-context)");
+  command->add_flag("--json", arguments->json, "JSON instead of tables");
+  command->add_option("--svg", arguments->svg, "Write a picture to this file");
+  command
+      ->add_option("--record", arguments->record, "Write the JSON to DATE-MACHINE-NAMES.json in this folder")
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--seconds", arguments->seconds, "Time of each figure, about")
+      ->check(CLI::Range(0.05, 60.0));
+  command->add_option("--prefill", arguments->prefill, "long-context: tokens to read for real")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+  command->add_option("--max-context", arguments->max_context, "long-context: longest state, as 256K");
+  command->add_option("--folder", arguments->folder, "long-context: keep its checkpoint of 6.6 GB here");
+  command->add_option("--text", arguments->text, "tokenizer: a file to encode");
+  command->callback([arguments] { run_bench(*arguments); });
+}
+
+}  // namespace fathom::cli

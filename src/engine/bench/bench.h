@@ -1,0 +1,50 @@
+#pragma once
+/// The benchmarks of `fathom bench`: each measures its figures and their limits in the same run.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/bench/report.h"
+#include "model/model.h"
+#include "model/runtime.h"
+#include "text/tokenizer.h"
+
+namespace fathom::bench {
+
+/// What to measure with. The model and tokenizer are asked for only by benchmarks that use them.
+struct Options {
+  RuntimeOptions runtime;          ///< numerics: those of the model benchmarks
+  double seconds = 1;              ///< of each figure, about
+  int64_t prefill_tokens = 32768;  ///< long-context: tokens read for real
+  int64_t max_context = int64_t{1} << 20;
+  std::filesystem::path folder;  ///< long-context: where its checkpoint is made and kept; empty = made and
+                                 ///< removed under the system's folder for temporary files
+  std::string model_name;
+  std::function<std::shared_ptr<const Model>()> model;
+  std::filesystem::path model_path;
+  std::function<std::shared_ptr<const Tokenizer>()> tokenizer;
+  std::filesystem::path text;  ///< tokenizer: what to encode; empty = the bundled held-out text
+  std::function<void(std::string_view)> progress;  ///< one line about what is going on; may be empty
+};
+
+struct Benchmark {
+  std::string_view name, what;
+  Report (*run)(const Options& options);
+};
+/// In the order of --help.
+const std::vector<Benchmark>& benchmarks();
+
+Report machine_bench(const Options& options);
+Report linear_bench(const Options& options);
+Report decode_bench(const Options& options);
+Report prefill_bench(const Options& options);
+Report batch_bench(const Options& options);
+Report long_context_bench(const Options& options);
+Report tokenizer_bench(const Options& options);
+Report memory_bench(const Options& options);
+
+}  // namespace fathom::bench
