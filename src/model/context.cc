@@ -38,17 +38,27 @@ void Context<Real>::linear_exact(Mat<const Real> x, const WeightView& w, Mat<Rea
 }
 
 template <class Real>
-void Context<Real>::linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, bool quantise) const {
+Mat<const Real> Context<Real>::quantised_input(Mat<const Real> x, const WeightView& w) const {
   const bool quantised = w.dtype == DType::F8_E4M3 || w.dtype == DType::F4_E2M1;
+  if (!numerics_.quantise_activations || !quantised) return x;
+  const Mat<Real> q = scratch(x.rows, x.cols);
+  parallel_rows(x.rows, x.cols * 4, [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) std::copy_n(x.row(t), x.cols, q.row(t));
+    kernels_.quantise_fp8(q.row(first), last - first, q.stride, q.cols, 128, ue8m0_);
+  });
+  return q;
+}
+
+template <class Real>
+void Context<Real>::linear_latent(Mat<const Real> x, const WeightView& w, Mat<Real> y) const {
   const ArenaScope scope(arena_);
-  if (numerics_.quantise_activations && quantise && quantised) {
-    const Mat<Real> q = scratch(x.rows, x.cols);
-    parallel_rows(x.rows, x.cols * 4, [&](int64_t first, int64_t last) {
-      for (int64_t t = first; t < last; ++t) std::copy_n(x.row(t), x.cols, q.row(t));
-      kernels_.quantise_fp8(q.row(first), last - first, q.stride, q.cols, 128, ue8m0_);
-    });
-    x = q;
-  }
+  linear_exact(quantised_input(x, w), w, y);
+}
+
+template <class Real>
+void Context<Real>::linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, bool quantise) const {
+  const ArenaScope scope(arena_);
+  if (quantise) x = quantised_input(x, w);
   if constexpr (std::is_same_v<Real, float>) {
     if (numerics_.bf16_matmul && w.dtype != DType::F32) {
       FATHOM_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows);

@@ -49,6 +49,9 @@ class Context {
   /// y = x w^T in the mode's arithmetic: bf16 (fast), quantised activations for FP8 and FP4 weights (release,
   /// unless quantise is false: wo_a), else fp32.
   void linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, bool quantise = true) const;
+  /// As linear(), but fast numerics keep fp32 activations: for the narrow projections whose results are
+  /// stored (latents, KV rows, entries, keys) or choose entries. Their errors would meet every later token.
+  void linear_latent(Mat<const Real> x, const WeightView& w, Mat<Real> y) const;
   /// y = x w^T in fp32 whatever the mode: mHC, router, the scorer's weights.
   void linear_exact(Mat<const Real> x, const WeightView& w, Mat<Real> y) const;
 
@@ -61,6 +64,8 @@ class Context {
   void swiglu(Mat<const Real> gate, Mat<const Real> up, const Real* route, Real limit, Mat<Real> act) const;
 
  private:
+  /// x as a quantised weight's input is in release numerics, in the arena; else x itself.
+  Mat<const Real> quantised_input(Mat<const Real> x, const WeightView& w) const;
   static int64_t grain_for(int64_t work) {
     constexpr int64_t kWorth = 1 << 15;
     return work >= kWorth ? 1 : (kWorth + work - 1) / (work > 0 ? work : 1);

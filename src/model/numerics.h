@@ -13,7 +13,8 @@ struct Numerics {
   bool quantise_activations = false;  ///< inputs of FP8 and FP4 weights go through FP8 blocks of 128
   bool quantise_kv = false;           ///< first d - r dims of KV rows and entries go through FP8 blocks of 64
   bool quantise_indexer = false;      ///< indexer queries and keys: Hadamard, FP4 blocks of 32
-  bool bf16_matmul = false;           ///< bf16 activations against weights decoded to bf16
+  bool bf16_matmul = false;           ///< bf16 activations against weights decoded to bf16, but for what
+                                      ///< Context::linear_latent and linear_exact compute
   RowType kv_type = RowType::f32;     ///< how KV rows, entries and indexer keys are stored
 
   /// fp32 throughout, weights decoded exactly, nothing else quantised.

@@ -155,7 +155,7 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
   const Real* sin = angles.sin(layer.kind);
 
   const Mat<Real> qr = ctx.scratch(rows, config.q_lora_rank);
-  ctx.linear(x, w.wq_a, qr);
+  ctx.linear_latent(x, w.wq_a, qr);
   ctx.rms_norm(qr.data, ctx.values(w.q_norm), eps, rows, qr.cols, qr.data);
   const Mat<Real> q = ctx.scratch(rows, H * d);
   ctx.linear(qr, w.wq_b, q);
@@ -163,7 +163,7 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
   ctx.rope(q.data + d - r, rows, q.stride, H, d, r / 2, cos, sin, false);
 
   const Mat<Real> kv = ctx.scratch(rows, d);
-  ctx.linear(x, w.wkv, kv);
+  ctx.linear_latent(x, w.wkv, kv);
   ctx.rms_norm(kv.data, ctx.values(w.kv_norm), eps, rows, d, kv.data);
   ctx.rope(kv.data + d - r, rows, d, 1, d, r / 2, cos, sin, false);
   if (ctx.numerics().quantise_kv) ctx.quantise_fp8(kv.data, rows, d, d - r, 64);

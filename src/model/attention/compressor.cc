@@ -12,8 +12,8 @@ Mat<Real> compressor_rows(const Context<Real>& ctx, const CompressorParams<Weigh
   const int64_t width = w.wkv.rows;
   const Mat<Real> rows = ctx.scratch(x.rows, 2 * width);
   const ArenaScope scope(ctx.arena());
-  ctx.linear(x, w.wkv, rows.slice_cols(0, width));
-  ctx.linear(x, w.wgate, rows.slice_cols(width, width));
+  ctx.linear_latent(x, w.wkv, rows.slice_cols(0, width));
+  ctx.linear_latent(x, w.wgate, rows.slice_cols(width, width));
   const Real* ape = ctx.values(w.ape);
   for (const Span& span : batch.spans) {
     for (int64_t t = 0; t < span.count; ++t) {

@@ -13,7 +13,7 @@ IndexerQueries<Real> indexer_queries(const Context<Real>& ctx, const ModelConfig
                                      Mat<const Real> qr, const Real* cos, const Real* sin) {
   const int64_t heads = config.index_n_heads, dim = config.index_head_dim, r = config.qk_rope_head_dim;
   const IndexerQueries<Real> out{ctx.scratch(x.rows, heads * dim), ctx.scratch(x.rows, heads)};
-  ctx.linear(qr, w.wq_b, out.q);
+  ctx.linear_latent(qr, w.wq_b, out.q);
   ctx.rope(out.q.data + dim - r, x.rows, out.q.stride, heads, dim, r / 2, cos, sin, false);
   if (ctx.numerics().quantise_indexer) ctx.hadamard_fp4(out.q.data, x.rows * heads, dim, dim);
   ctx.linear_exact(x, w.weights_proj, out.weights);
