@@ -19,7 +19,8 @@ namespace fathom::bench {
 struct Options {
   RuntimeOptions runtime;          ///< numerics: those of the model benchmarks
   double seconds = 1;              ///< of each figure, about
-  int64_t prefill_tokens = 32768;  ///< long-context: tokens read for real
+  /// long-context: tokens read for real; 0 = 32,768 of them, but no more than three minutes allow
+  int64_t prefill_tokens = 0;
   int64_t max_context = int64_t{1} << 20;
   std::filesystem::path folder;  ///< long-context: where its checkpoint is made and kept; empty = made and
                                  ///< removed under the system's folder for temporary files

@@ -156,42 +156,40 @@ class LongContext {
     model_.forward(ctx, batch);
   }
 
+  // Reads made-up tokens for real, for the rate.
   void prefill() {
-    const int64_t count = std::min(options_.prefill_tokens, options_.max_context);
-    if (count <= 0) return;
-    constexpr int64_t kChunk = 512;
+    constexpr int64_t kChunk = 512, kUsual = 32768;
+    constexpr double kMostSeconds = 180;  // unless a number of tokens was asked for
+    const bool asked = options_.prefill_tokens > 0;
+    const int64_t wanted = std::min(asked ? options_.prefill_tokens : kUsual, options_.max_context);
     std::vector<int32_t> tokens(static_cast<size_t>(kChunk));
     KvState state = model_.new_state(runtime_.numerics());
     const double start = now_seconds();
-    double first = 0;  // rate of the first chunks, weights being in memory by then
-    for (int64_t done = 0; done < count; done += kChunk) {
-      const int64_t n = std::min(kChunk, count - done);
-      for (int64_t i = 0; i < n; ++i) {
+    double first = start;  // after the first chunk, which also fetches the weights
+    while (state.position() < wanted && (asked || now_seconds() - start < kMostSeconds)) {
+      const int64_t done = state.position(), count = std::min(kChunk, wanted - done);
+      for (int64_t i = 0; i < count; ++i) {
         tokens[static_cast<size_t>(i)] =
             static_cast<int32_t>(philox(9, static_cast<uint64_t>(done + i))[0] % 100'000);
       }
-      if (done % 4096 == 0) progress(fmt::format("reading {} of {} tokens", done, count));
-      forward(state, std::span(tokens).first(static_cast<size_t>(n)), nullptr);
+      progress(fmt::format("reading {} of {} tokens", done, wanted));
+      forward(state, std::span(tokens).first(static_cast<size_t>(count)), nullptr);
       if (done == 0) first = now_seconds();
     }
     const double end = now_seconds();
-    if (count <= kChunk) return;
-    const double rate = static_cast<double>(count - kChunk) / (end - first);
+    const int64_t read = state.position();
+    if (read <= kChunk) return;
+    const double rate = static_cast<double>(read - kChunk) / (end - first);
     const CostModel cost = cost_of(model_.config(), "four layers", WeightFormat::bf16);
-    // The embedding and the head are met once per chunk, not once per token.
+    // The head is met once per chunk, not once per token.
     const double per_token =
-        cost.flops(count / 2).plain() -
+        cost.flops(read / 2).plain() -
         2.0 * static_cast<double>(model_.config().vocab_size * model_.config().hidden_size);
-    Figure f{fmt::format("prefill of {} tokens", count),
-             "tokens/s",
-             rate,
-             rate,
-             peak(true) / per_token,
-             "peak of multiply-adds"};
-    report_.figures.push_back(std::move(f));
+    report_.figures.push_back({fmt::format("prefill of {} tokens", read), "tokens/s", rate, rate,
+                               peak(true) / per_token, "peak of multiply-adds"});
     report_.notes.push_back(
-        fmt::format("{} tokens were read in {:.1f} s in chunks of {}; the rate leaves out the first chunk",
-                    count, end - start, kChunk));
+        fmt::format("{} tokens were read in {:.0f} s in chunks of {}; the rate leaves out the first chunk",
+                    read, end - start, kChunk));
   }
 
   std::vector<Point> fill() {
