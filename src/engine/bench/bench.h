@@ -17,8 +17,8 @@ namespace fathom::bench {
 
 /// What to measure with. The model and tokenizer are asked for only by benchmarks that use them.
 struct Options {
-  RuntimeOptions runtime;          ///< numerics: those of the model benchmarks
-  double seconds = 1;              ///< of each figure, about
+  RuntimeOptions runtime;  ///< numerics: those of the model benchmarks
+  double seconds = 1;      ///< of each figure, about
   /// long-context: tokens read for real; 0 = 32,768 of them, but no more than three minutes allow
   int64_t prefill_tokens = 0;
   int64_t max_context = int64_t{1} << 20;
