@@ -38,7 +38,8 @@ void write_shifted(const fs::path& from, const fs::path& folder, uint64_t shift)
 }
 
 TEST_CASE("tensors at odd byte offsets") {
-  for (const std::string name_of_case : {"fp32/h_mtp", "fp32/b_csa", "quantised/mixed", "quantised/fp8base"}) {
+  for (const std::string name_of_case :
+       {"fp32/h_mtp", "fp32/b_csa", "quantised/mixed", "quantised/fp8base"}) {
     CAPTURE(name_of_case);
     const fs::path from = test::golden(name_of_case);
     const auto expected = test::TensorFile::open(from / "expected.safetensors");
