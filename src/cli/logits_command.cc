@@ -53,7 +53,8 @@ void run(const LogitsOptions& options) {
     if (rows == 0)
       bad_input("{}: list {}: expected at least one token id, found none", printable(options.ids), i);
     const SequenceRecord record =
-        record_sequence(*model.runtime, *model.model, lists[i], {options.chunk, options.mtp, options.trace});
+        record_sequence(*model.runtime, *model.model, lists[i],
+                        {.chunk = options.chunk, .mtp = options.mtp, .trace = options.trace});
     tensors.push_back(memory_tensor(prefix + "logits", {rows, config.vocab_size}, record.logits));
     if (options.mtp) {
       tensors.push_back(
