@@ -54,6 +54,29 @@ int open_regular(const std::string& path, int64_t& size) {
   return fd;
 }
 
+/// False with errno if not all could be written.
+bool write_all(int fd, std::string_view bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    done += static_cast<size_t>(n);
+  }
+  return true;
+}
+
+[[noreturn]] void fail_write(const std::string& shown, const char* what, std::string_view bytes, int error) {
+  fail(ErrorCode::io, "{}: expected to {} {} bytes, found: {}", shown, what, bytes.size(), reason(error));
+}
+
+/// Writes to a device or a pipe, which a file must not take the place of.
+void write_special(const std::filesystem::path& path, const std::string& shown, std::string_view bytes) {
+  Descriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail_write(shown, "open for", bytes, errno);
+  if (!write_all(fd.get(), bytes)) fail_write(shown, "write", bytes, errno);
+  if (fd.close_now() != 0) fail_write(shown, "close", bytes, errno);
+}
+
 }  // namespace
 
 MappedFile::MappedFile(std::filesystem::path path) : path_(path.string()) {
@@ -114,32 +137,38 @@ std::string read_text(const std::filesystem::path& path, int64_t max_bytes) {
 }
 
 void write_atomically(const std::filesystem::path& path, std::string_view bytes) {
+  if (path.empty()) bad_input("output: expected the name of a file, found none");
   const std::string shown = printable(path.string(), 400);
-  std::string temporary = path.string() + ".XXXXXX";
+  std::error_code unresolved;
+  std::filesystem::path target = path;
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) fail(ErrorCode::io, "{}: expected a file, found a folder", shown);
+    if (!S_ISREG(status.st_mode)) return write_special(path, shown, bytes);
+    // What a link names is replaced, not the link.
+    target = std::filesystem::canonical(path, unresolved);
+    if (unresolved) target = path;
+  }
+  std::string temporary = target.string() + ".XXXXXX";
   Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (fd.get() < 0)
     fail(ErrorCode::io, "{}: expected to create a file there, found: {}", shown, reason(errno));
   const auto give_up = [&](const char* what) {
     const int error = errno;
     ::unlink(temporary.c_str());
-    fail(ErrorCode::io, "{}: expected to {} {} bytes, found: {}", shown, what, bytes.size(), reason(error));
+    fail_write(shown, what, bytes, error);
   };
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t n = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) give_up("write");
-    done += static_cast<size_t>(n);
-  }
+  if (!write_all(fd.get(), bytes)) give_up("write");
   // mkostemp makes files only the owner may read; a written file gets what any other new file gets.
   const mode_t mask = ::umask(0);
   ::umask(mask);
   if (::fchmod(fd.get(), 0666 & ~mask) != 0 || ::fsync(fd.get()) != 0) give_up("flush");
   if (fd.close_now() != 0) give_up("close");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename");
+  if (::rename(temporary.c_str(), target.c_str()) != 0) give_up("rename");
   // The rename itself is durable once the folder is flushed; a file system that cannot do so keeps the data
   // anyway.
   const std::filesystem::path folder =
-      path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+      target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
   const Descriptor dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (dir.get() >= 0) (void)::fsync(dir.get());
 }

@@ -40,8 +40,8 @@ class MappedFile {
 /// max_bytes.
 std::string read_text(const std::filesystem::path& path, int64_t max_bytes);
 
-/// Writes bytes under a temporary name beside `path`, flushes them to the disk and renames: readers see the
-/// old file or the whole new one. Throws Error(io) naming the path; the temporary file is then removed.
+/// Writes a temporary file beside `path` (of a link: what it names), flushes it and renames: readers see the
+/// old file or the whole new one. Devices and pipes are written as they are. Throws Error(io) naming the path.
 void write_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace fathom

@@ -1,7 +1,9 @@
 #include "base/file.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -76,6 +78,37 @@ TEST_CASE("write_atomically replaces a file whole and leaves nothing beside it")
   files = 0;
   for (const auto& item : std::filesystem::directory_iterator(folder.path())) files += item.exists() ? 1 : 0;
   CHECK(files == 2);
+}
+
+TEST_CASE("write_atomically never takes the place of a device, a pipe or a link") {
+  const test::TempFolder folder;
+  const std::string full = "/dev/full";
+  CHECK(code_of([&] { write_atomically(folder.path(), "x"); }, folder.path().string()) == ErrorCode::io);
+  CHECK(code_of([&] { write_atomically("", "x"); }, "output") == ErrorCode::bad_input);
+
+  // Through links, so that the devices themselves are safe from a mistake here.
+  std::filesystem::create_symlink(full, folder / "full");
+  CHECK(code_of([&] { write_atomically(folder / "full", "x"); }, "full") == ErrorCode::io);
+  std::filesystem::create_symlink("/dev/null", folder / "null");
+  write_atomically(folder / "null", "x");
+  CHECK(std::filesystem::is_symlink(folder / "null"));
+  CHECK(std::filesystem::is_symlink(folder / "full"));
+
+  const std::string fifo = (folder / "fifo").string();
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
+  REQUIRE(reader >= 0);
+  write_atomically(fifo, "through");
+  char text[16];
+  CHECK(::read(reader, text, sizeof text) == 7);
+  ::close(reader);
+  CHECK(std::filesystem::is_fifo(fifo));
+
+  folder.write("target", "old");
+  std::filesystem::create_symlink("target", folder / "link");
+  write_atomically(folder / "link", "new");
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(read_text(folder / "target", 10) == "new");
 }
 
 }  // namespace
