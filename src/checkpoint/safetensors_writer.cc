@@ -114,6 +114,16 @@ void make_folder(const std::filesystem::path& folder) {
   if (error) fail(ErrorCode::io, "{}: expected to list the folder, found: {}", shown, error.message());
 }
 
+// Before the first file is reserved: else the disk is full for everybody until the last one fails.
+void check_space(const std::filesystem::path& folder, int64_t bytes) {
+  std::error_code error;
+  const auto free = std::filesystem::space(folder, error).available;
+  if (!error && free < static_cast<uintmax_t>(bytes)) {
+    fail(ErrorCode::io, "{}: expected {} bytes free on the disk, found {}", printable(folder.string(), 400),
+         bytes, free);
+  }
+}
+
 }  // namespace
 
 struct SafetensorsWriter::State {
@@ -137,6 +147,7 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder,
     }
   }
   make_folder(state_->folder);
+  if (!options.sparse) check_space(state_->folder, state_->total_bytes);
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string file = shards.size() == 1
                                  ? "model.safetensors"

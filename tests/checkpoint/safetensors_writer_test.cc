@@ -234,6 +234,24 @@ void check_full_disk(const test::TempFolder& folder, int64_t limit_before, int64
   CHECK(folder.names().empty());
 }
 
+TEST_CASE("a disk that is too small is known before anything is reserved on it") {
+  const test::TempFolder folder;
+  std::vector<TensorDeclaration> tensors;
+  // A file of the first would fit, all of them nowhere.
+  tensors.push_back({"small", DType::U8, {64}});
+  for (int i = 0; i < 8; ++i) tensors.push_back({fmt::format("t{}", i), DType::U8, {int64_t{1} << 57}});
+  SafetensorsOptions options;
+  options.max_shard_bytes = 8192;
+  try {
+    const SafetensorsWriter writer(folder.path(), tensors, options);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::io);
+    CHECK(error.message().find("expected 1152921504606847040 bytes free on the disk") != std::string::npos);
+  }
+  CHECK(folder.names().empty());
+}
+
 TEST_CASE("a full disk gives one clear error, early, and leaves nothing") {
   const test::TempFolder folder;
   const std::string first = (folder / "model-00001-of-00002.safetensors").string();
