@@ -50,7 +50,9 @@ std::string printable(std::string_view text, size_t max_bytes) {
     if (out.size() >= max_bytes) return out + "...";
     const auto byte = static_cast<unsigned char>(text[i]);
     const size_t length = utf8_length(text, i);
-    if (length == 0 || byte < 0x20 || byte == 0x7F) {
+    // U+0080 to U+009F are control characters too: U+009B starts what ESC [ starts.
+    const bool c1 = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (length == 0 || byte < 0x20 || byte == 0x7F || c1) {
       out += fmt::format("\\x{:02x}", byte);
       ++i;
     } else {

@@ -4,7 +4,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cwchar>
+#include <system_error>
 
 namespace fathom::cli {
 namespace {
@@ -95,7 +97,8 @@ void AnswerView::event(const CompletionEvent& e) {
     case Kind::end:
       break;
   }
-  std::fflush(stdout);
+  // Nobody reads on: no reason to think on.
+  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
 }
 
 void AnswerView::fold() {

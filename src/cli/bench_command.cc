@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/say.h"
 #include "engine/bench/bench.h"
 #include "engine/bench/environment.h"
 #include "engine/signature.h"
@@ -49,7 +50,7 @@ bench::Options options_of(const BenchArguments& arguments) {
   if (!arguments.max_context.empty())
     options.max_context = parse_bytes(arguments.max_context, "--max-context");
   if (isatty(STDERR_FILENO) != 0 || arguments.model.verbose) {
-    options.progress = [](std::string_view line) { fmt::print(stderr, "bench: {}\n", line); };
+    options.progress = [](std::string_view line) { say("bench: {}\n", line); };
   }
   return options;
 }
@@ -110,7 +111,7 @@ void run_bench(const BenchArguments& arguments) {
     const auto file = std::filesystem::path(arguments.record) /
                       (bench::result_stem(reports.front().environment) + names + ".json");
     write_atomically(file, json);
-    fmt::print(stderr, "recorded {}\n", printable(file.string()));
+    say("recorded {}\n", printable(file.string()));
   }
 }
 

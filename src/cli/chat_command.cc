@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/line_reader.h"
+#include "cli/say.h"
 
 namespace fathom::cli {
 namespace {
@@ -20,7 +21,8 @@ struct ChatOptions {
   GenerationOptions generation;
 };
 
-// A message: one line, lines joined by a trailing backslash, or a block between lines of """.
+// A message: one line, lines joined by a trailing backslash, or a block between lines of """. An interrupt
+// drops all of it.
 std::optional<std::string> read_message(LineReader& reader) {
   std::optional<std::string> line = reader.read("> ");
   if (!line) return line;
@@ -29,6 +31,7 @@ std::optional<std::string> read_message(LineReader& reader) {
     text.erase(0, 3);
     while (!text.ends_with("\"\"\"")) {
       line = reader.read("... ");
+      if (interrupted()) return std::string();
       if (!line) break;
       text += (text.empty() ? "" : "\n") + *line;
     }
@@ -37,6 +40,7 @@ std::optional<std::string> read_message(LineReader& reader) {
     while (text.ends_with('\\')) {
       text.back() = '\n';
       line = reader.read("... ");
+      if (interrupted()) return std::string();
       if (!line) break;
       text += *line;
     }
@@ -62,13 +66,14 @@ void run(const ChatOptions& options) {
       }
     } catch (const Error& error) {
       // On a terminal one goes on; a script must see that something failed.
-      fmt::print(stderr, "fathom: {}\n", error.what());
+      say("fathom: {}\n", error.what());
       failed = true;
     }
     std::fflush(stdout);
     if (!reader.terminal()) check_interrupt();
     clear_interrupt();
   }
+  if (!reader.terminal()) check_interrupt();
   if (reader.terminal()) fmt::print("\n");
   if (failed && !reader.terminal()) throw ExitStatus{1};
 }

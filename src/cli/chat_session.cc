@@ -150,7 +150,7 @@ void ChatSession::save(const std::string& path) const {
   }
   const nlohmann::ordered_json out = {{"messages", list}, {"think", word(thinking_)}};
   write_atomically(path, out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  fmt::print("{} messages saved to {}\n", list.size(), path);
+  fmt::print("{} messages saved to {}\n", list.size(), printable(path, 400));
 }
 
 void ChatSession::load(const std::string& path) {
@@ -171,7 +171,8 @@ void ChatSession::load(const std::string& path) {
   thinking_ = thinking;
   options_.system = system;
   messages_ = std::move(loaded);
-  fmt::print("{} messages loaded from {}\n", messages_.size() + (system.empty() ? 0 : 1), path);
+  fmt::print("{} messages loaded from {}\n", messages_.size() + (system.empty() ? 0 : 1),
+             printable(path, 400));
 }
 
 }  // namespace fathom::cli

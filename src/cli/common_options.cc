@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "cli/say.h"
 #include "engine/model_notes.h"
 
 namespace fathom::cli {
@@ -66,7 +67,8 @@ fs::path resolve_model(const std::string& name) {
     }
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(root, error)) {
-      if (is_model(entry.path())) found += (found.empty() ? "" : ", ") + entry.path().filename().string();
+      if (!is_model(entry.path())) continue;
+      found += (found.empty() ? "" : ", ") + printable(entry.path().filename().string());
     }
   }
   fail(ErrorCode::not_found, "model: expected a folder, a file or one of [{}], found '{}'", found,
@@ -112,13 +114,12 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
   if (!options.memory.empty()) opened.memory_bytes = parse_bytes(options.memory, "--memory");
   opened.runtime = std::make_unique<Runtime<float>>(runtime);
   for (const std::string& note : model_notes(*opened.model)) {
-    fmt::print(stderr, "fathom: {}: {}\n", opened.path.string(), note);
+    say("fathom: {}: {}\n", printable(opened.path.string(), 400), note);
   }
   if (options.verbose) {
-    fmt::print(stderr, "fathom: {}: {} naming, {} tensors, {} numerics, {}, {} threads\n",
-               opened.path.string(), checkpoint->naming(), checkpoint->names().size(),
-               name(opened.runtime->numerics().mode), name(opened.runtime->target()),
-               opened.runtime->threads());
+    say("fathom: {}: {} naming, {} tensors, {} numerics, {}, {} threads\n",
+        printable(opened.path.string(), 400), checkpoint->naming(), checkpoint->names().size(),
+        name(opened.runtime->numerics().mode), name(opened.runtime->target()), opened.runtime->threads());
   }
   return opened;
 }

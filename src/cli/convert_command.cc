@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/progress_line.h"
+#include "cli/say.h"
 #include "model/convert.h"
 
 namespace fathom::cli {
@@ -30,15 +31,15 @@ void run(const ConvertArguments& arguments) {
   options.draft_layers = !arguments.no_mtp;
   options.progress = byte_progress("converting");
   const auto source = Checkpoint::open(resolve_model(arguments.source));
-  for (const std::string& note : source->notes()) fmt::print(stderr, "note: {}\n", note);
+  for (const std::string& note : source->notes()) say("note: {}\n", note);
   ThreadPool pool(ThreadPoolOptions{arguments.threads});
   try {
     const ConvertReport report = convert(*source, arguments.out, pool, options);
-    for (const std::string& note : report.notes) fmt::print(stderr, "note: {}\n", note);
-    fmt::print("{}: {} tensors, {}, {} matrices rounded\n", arguments.out, report.tensors,
+    for (const std::string& note : report.notes) say("note: {}\n", note);
+    fmt::print("{}: {} tensors, {}, {} matrices rounded\n", printable(arguments.out, 400), report.tensors,
                human_bytes(static_cast<double>(report.bytes)), report.rounded);
   } catch (const Interrupted&) {
-    fmt::print(stderr, "\nfathom: interrupted, {} was not written\n", printable(arguments.out, 400));
+    say("\nfathom: interrupted, {} was not written\n", printable(arguments.out, 400));
     throw ExitStatus{130};
   }
 }

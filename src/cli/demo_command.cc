@@ -22,7 +22,8 @@ void run(const DemoOptions& options) {
   const OpenedModel model = open_model(options.model, DefaultNumerics::fast);
   GenerationOptions generation;
   const ChatSetup setup = generation.setup(model);
-  fmt::print("{} ({})\nQ: {}\n", model.path.filename().string(), model.path.string(), options.question);
+  fmt::print("{} ({})\nQ: {}\n", printable(model.path.filename().string(), 400),
+             printable(model.path.string(), 400), options.question);
   for (const char* mode : {"off", "high"}) {
     const ThinkingSetting thinking = parse_think(mode, setup.generation);
     const ChatPrompt prompt =

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/interrupt.h"
+#include "cli/say.h"
 #include "engine/price.h"
 
 namespace fathom::cli {
@@ -95,13 +96,12 @@ Progress prefill_bar() {
       const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
       const int64_t filled = total > 0 ? done * 30 / total : 30;
       if (done < total || shown) {
-        fmt::print(stderr, "\r\033[Kreading [{}{}] {}/{} tokens, {:.0f}/s, {:.0f} s left",
-                   std::string(static_cast<size_t>(filled), '#'),
-                   std::string(static_cast<size_t>(30 - filled), '.'), done, total, rate,
-                   rate > 0 ? static_cast<double>(total - done) / rate : 0.0);
+        say("\r\033[Kreading [{}{}] {}/{} tokens, {:.0f}/s, {:.0f} s left",
+            std::string(static_cast<size_t>(filled), '#'), std::string(static_cast<size_t>(30 - filled), '.'),
+            done, total, rate, rate > 0 ? static_cast<double>(total - done) / rate : 0.0);
         shown = true;
       }
-      if (done == total && shown) fmt::print(stderr, "\r\033[K");
+      if (done == total && shown) say("\r\033[K");
       std::fflush(stderr);
     }
     return !interrupted();

@@ -41,7 +41,7 @@ void run(const InitArguments& arguments) {
   write_synthetic(arguments.out, config, pool, options);
   // Holes are not written, so the line of progress may not have ended by itself.
   show(bytes, bytes);
-  fmt::print("{}: {} layers, {}{}\n", arguments.out, config.num_hidden_layers,
+  fmt::print("{}: {} layers, {}{}\n", printable(arguments.out, 400), config.num_hidden_layers,
              human_bytes(static_cast<double>(bytes)), arguments.sparse ? " (sparse)" : "");
 }
 

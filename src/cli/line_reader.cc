@@ -69,7 +69,6 @@ std::optional<std::string> LineReader::read(const std::string& prompt) {
   int count = 0;
   const char* line = el_gets(state_->edit, &count);
   if ((!line || count <= 0) && interrupted()) {
-    clear_interrupt();
     el_reset(state_->edit);
     std::cout << "\n";
     return std::string();

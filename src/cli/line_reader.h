@@ -12,7 +12,8 @@ class LineReader {
   /// history_path: where lines are kept between runs; empty = nowhere.
   explicit LineReader(const std::string& history_path);
   ~LineReader();
-  /// The next line without its end, or nothing at the end of input. An interrupt gives an empty line.
+  /// The next line without its end, or nothing at the end of input. An interrupt gives an empty line
+  /// and stays pending until the next read.
   std::optional<std::string> read(const std::string& prompt);
   /// Remembers a line.
   void remember(const std::string& line);

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "cli/interrupt.h"
+#include "cli/say.h"
 
 namespace fathom::cli {
 namespace {
@@ -24,11 +25,11 @@ Progress progress_line(std::string what, std::function<std::string(double)> show
     if (terminal && (seconds >= next || done >= total)) {
       next = seconds + kSecondsBetween;
       const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-      fmt::print(stderr, "\r\033[K");
+      say("\r\033[K");
       if (done < total) {
-        fmt::print(stderr, "{} {} of {}, {}/s, {:.0f} s left", what, shown(static_cast<double>(done)),
-                   shown(static_cast<double>(total)), shown(rate),
-                   rate > 0 ? static_cast<double>(total - done) / rate : 0.0);
+        say("{} {} of {}, {}/s, {:.0f} s left", what, shown(static_cast<double>(done)),
+            shown(static_cast<double>(total)), shown(rate),
+            rate > 0 ? static_cast<double>(total - done) / rate : 0.0);
       }
       std::fflush(stderr);
     }

@@ -12,6 +12,7 @@
 #include "cli/generation_options.h"
 #include "cli/interrupt.h"
 #include "cli/json_output.h"
+#include "cli/say.h"
 
 namespace fathom::cli {
 namespace {
@@ -98,7 +99,7 @@ void run(const RunOptions& options) {
   } else {
     view.finish();
   }
-  if (options.stats) fmt::print(stderr, "{}\n", stats_line(model, session, result, setup.stop_tokens));
+  if (options.stats) say("{}\n", stats_line(model, session, result, setup.stop_tokens));
   std::fflush(stdout);
   if (result.finish == FinishReason::interrupted) throw ExitStatus{130};
 }

@@ -10,6 +10,7 @@
 #include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/progress_line.h"
+#include "cli/say.h"
 #include "engine/score.h"
 
 namespace fathom::cli {
@@ -55,7 +56,7 @@ void run(const ScoreArguments& arguments) {
   const TextScore s = score_text(*model.runtime, *model.model, ids, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (s.tokens < std::ssize(ids)) {
-    fmt::print(stderr, "\nfathom: interrupted after {} of {} tokens\n", s.tokens, ids.size());
+    say("\nfathom: interrupted after {} of {} tokens\n", s.tokens, ids.size());
     throw ExitStatus{130};
   }
   const auto bytes = static_cast<int64_t>(text.size());

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/say.h"
 #include "engine/verify/verify.h"
 
 namespace fathom::cli {
@@ -39,8 +40,8 @@ VerifyOptions options_of(const VerifyArguments& arguments) {
   options.model = arguments.model;
   if (isatty(STDERR_FILENO)) {
     options.progress = [](const std::string& what, int64_t done, int64_t of) {
-      fmt::print(stderr, "\r\033[K");
-      if (done < of) fmt::print(stderr, "{}: {} of {}", what, done, of);
+      say("\r\033[K");
+      if (done < of) say("{}: {} of {}", what, done, of);
       std::fflush(stderr);
     };
   }

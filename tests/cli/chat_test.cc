@@ -55,6 +55,23 @@ TEST_CASE("Ctrl-C at the prompt clears the line") {
   CHECK(t.finish() == 0);
 }
 
+TEST_CASE("Ctrl-C drops a message of several lines") {
+  Terminal t({"chat"});
+  REQUIRE(t.wait_for("/help lists the commands"));
+  for (const char* start : {"\"\"\"\n", "begun \\\n"}) {
+    t.type(start);
+    REQUIRE(t.wait_for("... "));
+    t.type("dropped");
+    REQUIRE(t.wait_for("dropped"));
+    t.type("\003");
+    REQUIRE(t.wait_for("> "));
+    t.type("/think off\n");
+    REQUIRE(t.wait_for("thinking off"));
+  }
+  t.type("/exit\n");
+  CHECK(t.finish() == 0);
+}
+
 TEST_CASE("messages of several lines, saving and loading") {
   const fs::path file =
       fs::temp_directory_path() / ("fathom_chat_test_" + std::to_string(getpid()) + ".json");
