@@ -20,7 +20,7 @@ tidy_one() {
   [ -e "$stamp" ] && return 0
   if [ "$(date +%s)" -ge "$stop_at" ]; then
     echo "$1" >>"$work/left"
-  elif clang-tidy-19 -p build/test --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-gch "$1" >"$work/${1//\//_}" 2>/dev/null; then
+  elif clang-tidy-19 -p build/test --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-gch --extra-arg=-Wno-deprecated-declarations "$1" >"$work/${1//\//_}" 2>/dev/null; then
     touch "$stamp"
   else
     cat "$work/${1//\//_}"

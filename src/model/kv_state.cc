@@ -1,6 +1,5 @@
 #include "model/kv_state.h"
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>

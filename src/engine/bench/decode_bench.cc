@@ -125,7 +125,7 @@ Report prefill_bench(const Options& options) {
   constexpr int64_t kLengths[] = {512, 2048};
   std::vector<std::function<void()>> things;
   for (const int64_t length : kLengths) {
-    things.push_back([&model, &ctx, &b, tokens = some_tokens(length, model.config().vocab_size, 7)] {
+    things.emplace_back([&model, &ctx, &b, tokens = some_tokens(length, model.config().vocab_size, 7)] {
       KvState kv = model.new_state(b.runtime.numerics());
       for (size_t begin = 0; begin < tokens.size(); begin += 512) {
         const ArenaScope scope(ctx.arena());
@@ -145,7 +145,7 @@ Report prefill_bench(const Options& options) {
     f.limit_name = "peak of multiply-adds";
     b.report.figures.push_back(std::move(f));
   }
-  b.report.notes.push_back("chunks of 512; logits of each chunk's last row");
+  b.report.notes.emplace_back("chunks of 512; logits of each chunk's last row");
   return b.finish();
 }
 

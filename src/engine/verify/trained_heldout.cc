@@ -181,7 +181,7 @@ void check_heldout(TrainedCase& c, const ExpectedFile& e) {
     compare("bits per byte", s.bits_per_byte(std::ssize(text)), rows.at("bits_per_byte"), kScore);
     compare("nll per token", s.nll_per_token(), rows.at("nll_per_token"), kScore);
     compare("share of top-1 right", s.top1(), rows.at("top1_accuracy"), kShare);
-    if (s.drafts > 0) {
+    if (mtp && s.drafts > 0) {
       c.checks.worst("MTP: acceptance on the text",
                      std::abs(s.draft_acceptance() - mtp->at("acceptance_greedy").number(0, 1)), kShare);
       c.checks.worst("MTP: drafts that are the text's",
