@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's own switch
 #include <xxhash.h>
 
 #include <algorithm>
