@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # clang-tidy-19 over the .cc files of src/ and tests/, with the checks of .clang-tidy and the flags of build/test.
-# The FATHOM_TIDY_FILES (24) files changed last are checked, however fast the machine is, since two slow cores need
+# The FATHOM_TIDY_FILES (16) files changed last are checked, however fast the machine is, since two slow cores need
 # half an hour for all of them (FATHOM_TIDY_FILES=1000). A file that was clean is skipped until it, a header of ours
 # or .clang-tidy changes (build/tidy/).
 # tools/check_tidy.sh FILE... checks these alone.
@@ -32,7 +32,7 @@ in_order() {
     git log --format= --name-only -- 'src/*.cc' 'tests/*.cc'
     git ls-files -- 'src/*.cc' 'tests/*.cc'; } | awk '!seen[$0]++' | while read -r file; do [ -f "$file" ] && echo "$file"; done
 }
-if [ $# -gt 0 ]; then printf '%s\n' "$@"; else in_order | head -n "${FATHOM_TIDY_FILES:-24}"; fi |
+if [ $# -gt 0 ]; then printf '%s\n' "$@"; else in_order | head -n "${FATHOM_TIDY_FILES:-16}"; fi |
   xargs -d '\n' -n 1 -P "$(nproc)" bash -c 'tidy_one "$1"' tidy
 
 [ ! -e "$work/bad" ]

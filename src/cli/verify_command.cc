@@ -117,7 +117,8 @@ void run_verify(const VerifyArguments& arguments) {
       }
       if (arguments.json) reports.push_back(report_json(report));
     }
-    for (const std::string& name : checked.not_checked) not_checked.push_back(argument + "/" + name);
+    for (const std::string& name : checked.not_checked)
+      not_checked.push_back(fmt::format("{}/{}", argument, name));
   }
   if (arguments.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"passed", failed == 0 && empty == 0},

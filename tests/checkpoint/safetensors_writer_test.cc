@@ -102,7 +102,7 @@ TEST_CASE("shards: declared order, the limit, the index, pieces in any order") {
   REQUIRE(writer.files().size() == 5);
   CHECK(writer.files()[0] == "model-00001-of-00005.safetensors");
   auto expected_names = writer.files();
-  expected_names.push_back("model.safetensors.index.json");
+  expected_names.emplace_back("model.safetensors.index.json");
   CHECK(folder.names() == expected_names);
   const auto index = test::read_json(folder / "model.safetensors.index.json");
   CHECK(index.at("metadata").at("total_size") == writer.total_bytes());
@@ -146,7 +146,9 @@ TEST_CASE("sparse: unwritten tensors are holes that read as zeros") {
   CHECK(file.size() > kLarge);
   CHECK(tensors[1].name == "hole");
   CHECK(file.data()[tensors[1].offset + kLarge / 2] == std::byte{0});
-  CHECK(std::memcmp(file.data() + tensors[0].offset, norm, sizeof norm) == 0);
+  std::vector<std::byte> written(sizeof norm);
+  std::memcpy(written.data(), norm, sizeof norm);
+  CHECK(std::equal(written.begin(), written.end(), file.data() + tensors[0].offset));
   struct stat status{};
   REQUIRE(::stat((folder / "model.safetensors").c_str(), &status) == 0);
   CHECK(status.st_blocks * 512 < 1 << 20);

@@ -99,7 +99,7 @@ TEST_CASE("malformed chat files and commands: one line each, the conversation go
       R"({"messages":{}})",
       R"({"messages":[{"role":"user","content":"hi"}],"think":"sometimes"})",
       std::string(100'000, '['),
-      std::string("[{\"role\":\"user\",\"content\":\"\xff\xfe\"", 40)};
+      "[{\"role\":\"user\",\"content\":\"\xff\xfe\""};
   std::string input;
   for (size_t i = 0; i < contents.size(); ++i) {
     std::ofstream(folder / std::to_string(i)) << contents[i];
