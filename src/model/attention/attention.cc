@@ -46,7 +46,8 @@ void choose_entries(const Context<Real>& ctx, const CoreInput<Real>& in, const L
                last, scores.data());
   };
   if (split_over_threads) {
-    ctx.parallel_rows(visible, in.config.index_n_heads * in.config.index_head_dim, score);
+    constexpr int64_t kGrain = 256;  // keys: each piece turns the queries round once
+    ctx.parallel_for(visible, kGrain, score);
   } else {
     score(0, visible);
   }

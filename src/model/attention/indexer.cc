@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <vector>
 
 #include "model/instantiate.h"
 
@@ -25,10 +27,29 @@ IndexerQueries<Real> indexer_queries(const Context<Real>& ctx, const ModelConfig
 template <class Real>
 void score_keys(const Context<Real>& ctx, const ModelConfig& config, const Real* q, const Real* weights,
                 const PagedRows& keys, int64_t first, int64_t last, Real* scores) {
-  for (int64_t i = first; i < last;) {
-    const int64_t count = std::min(keys.run(i), last - i);
-    ctx.kernels().indexer_scores(q, weights, config.index_n_heads, config.index_head_dim, keys.row(i),
+  // The kernel turns the queries round before it meets the first key, so it gets the keys of many pages at
+  // once, copied together; a key's score does not depend on its company.
+  constexpr int64_t kKeys = 512;
+  std::vector<std::byte> together;
+  const auto score = [&](const std::byte* rows, int64_t i, int64_t count) {
+    ctx.kernels().indexer_scores(q, weights, config.index_n_heads, config.index_head_dim, rows,
                                  keys.row_bytes(), count, ctx.numerics().kv_type, scores + i);
+  };
+  for (int64_t i = first; i < last;) {
+    int64_t count = std::min(keys.run(i), last - i);
+    if (count >= kKeys || count == last - i) {
+      score(keys.row(i), i, count);
+    } else {
+      together.resize(static_cast<size_t>(kKeys * keys.row_bytes()));
+      const int64_t end = std::min(last, i + kKeys);
+      for (int64_t k = i; k < end; k += count) {
+        count = std::min(keys.run(k), end - k);
+        std::memcpy(together.data() + (k - i) * keys.row_bytes(), keys.row(k),
+                    static_cast<size_t>(count * keys.row_bytes()));
+      }
+      count = end - i;
+      score(together.data(), i, count);
+    }
     i += count;
   }
 }
