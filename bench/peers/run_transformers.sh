@@ -39,4 +39,4 @@ for turn in 1 2; do
       2>/dev/null | tail -n 1 >"$out/peer-$dtype-$turn.json"
   done
 done
-"$python" "$here/side_by_side.py" "$out" ${record:+--record "$record"}
+"$python" "$here/side_by_side.py" "$out" --name transformers ${record:+--record "$record"}

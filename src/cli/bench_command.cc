@@ -89,6 +89,7 @@ void run_bench(const BenchArguments& arguments) {
   if (std::any_of(chosen.begin(), chosen.end(), [&](const auto* each) { return needs_model(each->name); })) {
     const std::filesystem::path path = resolve_model(arguments.model.model);
     options.model_name = path.filename().string();
+    options.model_path = path;
     options.model = [path] { return Model::open(path); };
     options.tokenizer = [path] { return open_tokenizer(path); };
     const bool tokenizer =

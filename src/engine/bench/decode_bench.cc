@@ -8,7 +8,7 @@
 #include "engine/bench/bench.h"
 #include "engine/bench/environment.h"
 #include "engine/bench/rounds.h"
-#include "engine/cost.h"
+#include "engine/plan_report.h"
 
 namespace fathom::bench {
 namespace {
@@ -35,7 +35,7 @@ struct Bench {
         runtime(options.runtime),
         report{.bench = name, .model = options.model_name, .environment = environment_of(runtime)} {
     seconds = options.seconds;
-    cost = cost_of(model->config(), options.model_name);
+    cost = plan_model(options.model_path.string());  // as its weights lie in the files
     measure();
   }
   void measure() {
