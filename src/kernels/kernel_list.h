@@ -16,4 +16,6 @@ FATHOM_KERNEL_ROW(indexer_scores, IndexerScores)
 FATHOM_KERNEL_ROW(top_k, TopK)
 FATHOM_KERNEL_ROW(quantise_fp8, QuantiseFp8)
 FATHOM_KERNEL_ROW(hadamard_fp4, HadamardFp4)
+FATHOM_KERNEL_ROW(newton_schulz, NewtonSchulz)
+FATHOM_KERNEL_ROW(adamw, Adamw)
 // clang-format on

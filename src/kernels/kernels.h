@@ -1,11 +1,13 @@
 #pragma once
 /// The table of kernels. Kernels work on a range and know no threads; model/context.h splits the work.
 
+#include "kernels/adamw.h"
 #include "kernels/attention.h"
 #include "kernels/compressor.h"
 #include "kernels/hyper_connection.h"
 #include "kernels/indexer_scores.h"
 #include "kernels/linear.h"
+#include "kernels/newton_schulz.h"
 #include "kernels/quantise.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rope.h"
