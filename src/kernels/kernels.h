@@ -3,8 +3,11 @@
 
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
+#include "kernels/attention_backward.h"
 #include "kernels/compressor.h"
+#include "kernels/compressor_backward.h"
 #include "kernels/hyper_connection.h"
+#include "kernels/indexer_backward.h"
 #include "kernels/indexer_scores.h"
 #include "kernels/linear.h"
 #include "kernels/newton_schulz.h"
