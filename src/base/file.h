@@ -41,7 +41,8 @@ class MappedFile {
 std::string read_text(const std::filesystem::path& path, int64_t max_bytes);
 
 /// Writes a temporary file beside `path` (of a link: what it names), flushes it and renames: readers see the
-/// old file or the whole new one. Devices and pipes are written as they are. Throws Error(io) naming the path.
+/// old file or the whole new one. Devices and pipes are written as they are. Throws Error(io) naming the
+/// path.
 void write_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace fathom

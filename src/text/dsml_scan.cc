@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxSpaces = 16;        // inside a tag: more is no tag, so that little is ever held back
 constexpr size_t kMaxAttributes = 4096;  // bytes
+constexpr size_t kMaxWord = 32;          // bytes of an attribute's own name
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -84,7 +85,7 @@ Match match_after_value(std::string_view text) {
   if (cursor.peek() == '/') return match_literal(cursor.rest(), "/>");
   if (!spaced) return Match::no;
   const size_t start = cursor.at();
-  while (!cursor.at_end() && cursor.at() - start < 32 &&
+  while (!cursor.at_end() && cursor.at() - start < kMaxWord &&
          ((cursor.peek() | 0x20) >= 'a' && (cursor.peek() | 0x20) <= 'z')) {
     cursor.skip(1);
   }
@@ -234,7 +235,8 @@ Attributes match_attributes(MarkedText at) {
 
     std::string_view word = cursor.rest();
     const size_t word_end = word.find_first_of(" \t\r\n=>/<\"'");
-    if (word_end == std::string_view::npos) return stop(word.size() > 32 ? Match::no : Match::partial);
+    if (std::min(word_end, word.size()) > kMaxWord) return stop(Match::no);
+    if (word_end == std::string_view::npos) return stop(Match::partial);
     word = word.substr(0, word_end);
     cursor.skip(word_end);
     const size_t equals = cursor.at();

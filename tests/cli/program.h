@@ -33,6 +33,18 @@ inline int status_of(int wait_status) {
   return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 }
 
+/// Waits for the child at most `seconds`, then kills it; its exit status (137: killed).
+inline int wait_at_most(pid_t child, int seconds) {
+  int status = 0;
+  for (int i = 0; i < seconds * 100; ++i) {
+    if (waitpid(child, &status, WNOHANG) == child) return status_of(status);
+    usleep(10'000);
+  }
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+  return status_of(status);
+}
+
 /// Runs `fathom args...` in the source tree with `input` on standard input; kills it after `seconds`.
 inline Finished run_fathom(std::vector<std::string> args, const std::string& input = "", int seconds = 60) {
   args.insert(args.begin(), FATHOM_BINARY);
@@ -79,9 +91,7 @@ inline Finished run_fathom(std::vector<std::string> args, const std::string& inp
     }
     if (std::chrono::steady_clock::now() > end) kill(child, SIGKILL);
   }
-  int status = 0;
-  waitpid(child, &status, 0);
-  result.status = status_of(status);
+  result.status = wait_at_most(child, seconds);
   return result;
 }
 
@@ -123,23 +133,33 @@ class Terminal {
         seen_ = at + text.size();
         return true;
       }
-      if (std::chrono::steady_clock::now() > end || !read_some()) return false;
+      if (std::chrono::steady_clock::now() > end || !read_some(1000)) return false;
     }
   }
-  /// Waits for the end; the exit status.
-  int finish() {
-    while (read_some()) {
+  /// Waits for the end, at most `seconds`; the exit status.
+  int finish(int seconds = 60) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+    while (std::chrono::steady_clock::now() < end && read_some(1000)) {
     }
-    int status = 0;
-    waitpid(std::exchange(child_, -1), &status, 0);
-    return status_of(status);
+    return wait_at_most(std::exchange(child_, -1), seconds);
+  }
+  /// Types Ctrl-D until the program ends: before a prompt the terminal still collects lines, and hands it on
+  /// as a zero byte.
+  int finish_by_end_of_input(int seconds = 60) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+    while (std::chrono::steady_clock::now() < end && write(fd_, "\004", 1) == 1 && read_some(500)) {
+    }
+    return finish();
   }
   const std::string& screen() const { return screen_; }
 
  private:
-  bool read_some() {
+  /// False once the other side is closed.
+  bool read_some(int milliseconds) {
     pollfd p{fd_, POLLIN, 0};
-    if (poll(&p, 1, 60000) <= 0) return false;
+    const int ready = poll(&p, 1, milliseconds);
+    if (ready == 0) return true;
+    if (ready < 0) return false;
     char buffer[4096];
     const ssize_t n = read(fd_, buffer, sizeof buffer);
     if (n <= 0) return false;
