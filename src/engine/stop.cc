@@ -16,11 +16,15 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
 std::string StopMatcher::push(std::string_view piece) {
   if (matched_) return {};
   held_ += piece;
-  size_t first = std::string::npos;
+  // The one that is complete first, wherever the pieces are cut; of several that end there, the longest.
+  size_t first = std::string::npos, first_end = std::string::npos;
   for (const std::string& stop : stops_) {
     const size_t at = held_.find(stop);
-    if (at < first) {  // npos is the greatest
+    if (at == std::string::npos) continue;
+    const size_t end = at + stop.size();
+    if (end < first_end || (end == first_end && at < first)) {
       first = at;
+      first_end = end;
       matched_ = stop;
     }
   }

@@ -34,6 +34,9 @@ TEST_CASE("stop strings in any cut") {
     CHECK(matched == "END");
     CHECK(shown({"END"}, "one EN D EEND", piece) == "one EN D E");
     CHECK(shown({"aab"}, "aaab", piece) == "a");
+    CHECK(shown({"abcd", "c"}, "xabcd", piece, &matched) == "xab");  // the first that is complete
+    CHECK(matched == "c");
+    CHECK(shown({"b", "ab"}, "xab", piece, &matched) == "x");
     CHECK(shown({"\n\n", "stop"}, "a\nb\n\nc stop", piece, &matched) == "a\nb");
     CHECK(matched == "\n\n");
     CHECK(shown({"xyz"}, "ends in xy", piece, &matched) == "ends in xy");

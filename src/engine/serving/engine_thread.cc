@@ -1,0 +1,187 @@
+#include "engine/serving/engine_thread.h"
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace fathom {
+namespace {
+
+struct Submitted {
+  EngineRequest request;
+  std::shared_ptr<AnswerSink> sink;
+  std::shared_ptr<Ticket> ticket;
+};
+
+// A paused request is looked at so often, even if nobody wakes the thread.
+constexpr auto kPausedWait = std::chrono::milliseconds(50);
+
+}  // namespace
+
+struct EngineThread::State {
+  State(std::shared_ptr<const Model> m, std::unique_ptr<Runtime<float>> r,
+        std::shared_ptr<const Tokenizer> tokenizer, const EngineThreadOptions& o)
+      : model(std::move(m)),
+        runtime(std::move(r)),
+        options(o),
+        scheduler(*model, *runtime, std::move(tokenizer), o.scheduler) {}
+
+  std::shared_ptr<const Model> model;
+  std::unique_ptr<Runtime<float>> runtime;
+  EngineThreadOptions options;
+  Scheduler scheduler;  // of the thread alone
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Submitted> inbox;
+  std::map<std::string, int64_t> waiting_of_key;  // in the inbox and in the queue, per key
+  int64_t waiting = 0, in_flight = 0;
+  bool stop = false, draining = false, cancel = false, woken = false;
+  SchedulerStats stats;
+  std::thread thread;
+
+  void run();
+  void left_queue(const std::string& key);
+};
+
+namespace {
+
+// Passes on to the real sink and keeps count.
+class CountedSink final : public AnswerSink {
+ public:
+  CountedSink(std::shared_ptr<AnswerSink> sink, std::function<void()> left_queue, std::function<void()> ended)
+      : sink_(std::move(sink)), left_queue_(std::move(left_queue)), ended_(std::move(ended)) {}
+  void started(int64_t cached) override {
+    std::exchange(left_queue_, nullptr)();
+    sink_->started(cached);
+  }
+  void prefill(int64_t done, int64_t total) override { sink_->prefill(done, total); }
+  void events(std::vector<AnswerEvent> events) override { sink_->events(std::move(events)); }
+  void done(const AnswerResult& result) override {
+    if (left_queue_) std::exchange(left_queue_, nullptr)();
+    ended_();
+    sink_->done(result);
+  }
+
+ private:
+  std::shared_ptr<AnswerSink> sink_;
+  std::function<void()> left_queue_, ended_;
+};
+
+}  // namespace
+
+void EngineThread::State::left_queue(const std::string& key) {
+  const std::lock_guard lock(mutex);
+  --waiting;
+  if (--waiting_of_key[key] == 0) waiting_of_key.erase(key);
+}
+
+void EngineThread::State::run() {
+  std::vector<Submitted> taken;
+  bool worked = false;
+  for (;;) {
+    bool cancel_now = false;
+    {
+      std::unique_lock lock(mutex);
+      stats = scheduler.stats();
+      const auto due = [&] { return stop || cancel || woken || !inbox.empty(); };
+      if (!worked) {
+        if (scheduler.idle()) {
+          changed.wait(lock, due);
+        } else {
+          changed.wait_for(lock, kPausedWait, due);
+        }
+      }
+      woken = false;
+      cancel_now = std::exchange(cancel, false) || stop;
+      taken.swap(inbox);
+    }
+    for (Submitted& s : taken) {
+      scheduler.submit(std::move(s.request), std::move(s.sink), std::move(s.ticket));
+    }
+    taken.clear();
+    if (cancel_now) scheduler.cancel_all();
+    {
+      const std::lock_guard lock(mutex);
+      if (stop && inbox.empty()) return;
+    }
+    worked = scheduler.step();
+  }
+}
+
+EngineThread::EngineThread(std::shared_ptr<const Model> model, std::unique_ptr<Runtime<float>> runtime,
+                           std::shared_ptr<const Tokenizer> tokenizer, const EngineThreadOptions& options)
+    : state_(std::make_unique<State>(std::move(model), std::move(runtime), std::move(tokenizer), options)) {
+  state_->thread = std::thread([this] { state_->run(); });
+}
+
+EngineThread::~EngineThread() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->changed.notify_all();
+  state_->thread.join();
+}
+
+EngineThread::Admission EngineThread::submit(EngineRequest request, std::shared_ptr<AnswerSink> sink,
+                                             std::shared_ptr<Ticket> ticket) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->stop || state_->draining) return Admission::stopping;
+    if (state_->waiting >= state_->options.max_queue) return Admission::queue_full;
+    int64_t& of_key = state_->waiting_of_key[request.key];
+    if (of_key >= state_->options.max_queue_per_key) return Admission::key_queue_full;
+    ++of_key;
+    ++state_->waiting;
+    ++state_->in_flight;
+    State* const state = state_.get();
+    auto counted = std::make_shared<CountedSink>(
+        std::move(sink), [state, key = request.key] { state->left_queue(key); },
+        [state] {
+          const std::lock_guard inner(state->mutex);
+          --state->in_flight;
+        });
+    state_->inbox.push_back({std::move(request), std::move(counted), std::move(ticket)});
+  }
+  state_->changed.notify_all();
+  return Admission::accepted;
+}
+
+void EngineThread::wake() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->woken = true;
+  }
+  state_->changed.notify_all();
+}
+
+void EngineThread::drain() {
+  const std::lock_guard lock(state_->mutex);
+  state_->draining = true;
+}
+
+bool EngineThread::idle() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->in_flight == 0;
+}
+
+void EngineThread::cancel_all() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->cancel = true;
+  }
+  state_->changed.notify_all();
+}
+
+SchedulerStats EngineThread::stats() const {
+  const std::lock_guard lock(state_->mutex);
+  SchedulerStats stats = state_->stats;
+  return stats;
+}
+
+const Runtime<float>& EngineThread::runtime() const { return *state_->runtime; }
+
+}  // namespace fathom

@@ -1,0 +1,69 @@
+#pragma once
+/// A request to the engine and what comes back, without HTTP.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/serving/answer_writer.h"
+
+namespace fathom {
+
+enum class Priority { high, normal, low };
+inline constexpr int kPriorities = 3;
+
+struct EngineRequest {
+  std::vector<int32_t> prompt;
+  AnswerOptions options;
+  Priority priority = Priority::normal;
+  std::string key, user;    ///< who it is for: keys share alike, and users within a key
+  std::string cache_scope;  ///< states are shared within it only
+  bool cache_read = true, cache_write = true;
+  int64_t prompt_logprobs = -1;  ///< log probabilities of the prompt with so many alternatives; -1: none
+};
+
+enum class Outcome { finished, cancelled, failed };
+
+struct AnswerStats {
+  int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;   ///< of these, not run through the model
+  int64_t matched_tokens = 0;  ///< the longest prefix that some state in the cache has
+  int64_t completion_tokens = 0, reasoning_tokens = 0;
+  double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
+  double first_token_seconds = 0;  ///< since submission
+  double engine_seconds = 0;       ///< its share of the steps: time x own rows / all rows
+};
+
+struct AnswerResult {
+  Outcome outcome = Outcome::finished;
+  AnswerEnd end = AnswerEnd::none;
+  ThinkingEnd thinking_end = ThinkingEnd::none;
+  std::optional<std::string> stop_string;
+  std::vector<Repair> repairs;
+  bool context_full = false, out_of_memory = false, looped = false;
+  std::string error;  ///< of a failed one
+  AnswerStats stats;
+  /// If asked for: of prompt tokens 1.. given those before.
+  std::vector<TokenLogprobs> prompt_logprobs;
+};
+
+/// Where an answer goes. Called on the engine's thread; must neither block nor throw.
+class AnswerSink {
+ public:
+  virtual ~AnswerSink() = default;
+  /// It left the queue; `cached` tokens of the prompt need not be read.
+  virtual void started(int64_t cached) = 0;
+  virtual void prefill(int64_t done, int64_t total) = 0;
+  virtual void events(std::vector<AnswerEvent> events) = 0;
+  /// The last call.
+  virtual void done(const AnswerResult& result) = 0;
+};
+
+/// What the side that asked may say while the request runs.
+struct Ticket {
+  std::atomic<bool> cancelled = false;
+  std::atomic<bool> paused = false;  ///< its reader is slow: it stays, but takes no step
+};
+
+}  // namespace fathom
