@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace fathom {
@@ -57,6 +58,17 @@ class ArenaScope {
  private:
   Arena& arena_;
   Arena::Mark mark_;
+};
+
+/// An ArenaScope if `open`: for functions that leave what they allocate to their caller when it asks for it.
+class MaybeScope {
+ public:
+  MaybeScope(Arena& arena, bool open) {
+    if (open) scope_.emplace(arena);
+  }
+
+ private:
+  std::optional<ArenaScope> scope_;
 };
 
 }  // namespace fathom

@@ -9,6 +9,9 @@
 
 namespace fathom {
 
+/// Whether a result replaces what is there or is added to it.
+enum class Sum : uint8_t { set, add };
+
 /// A row-major matrix of T in memory; element (i, j) is data[i * stride + j].
 template <class T>
 struct Mat {

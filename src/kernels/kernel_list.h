@@ -1,9 +1,13 @@
 // The list of kernels, an X-macro: FATHOM_KERNEL_ROW(name, function type template). One list drives the table
 // (kernels.h), its filling per target and the test that runs every kernel on every target. No include guard:
-// it is included once per use. linear_bf16 and to_bf16 exist for float only and stand apart in kernels.h.
+// it is included once per use. linear_bf16, its backward products and to_bf16 exist for float only and stand
+// apart in kernels.h.
 // clang-format off
 FATHOM_KERNEL_ROW(linear, Linear)
+FATHOM_KERNEL_ROW(linear_dx, LinearDx)
+FATHOM_KERNEL_ROW(linear_dw, LinearDw)
 FATHOM_KERNEL_ROW(rms_norm, RmsNorm)
+FATHOM_KERNEL_ROW(rms_norm_backward, RmsNormBackward)
 FATHOM_KERNEL_ROW(rope, Rope)
 FATHOM_KERNEL_ROW(hc_mix, HcMix)
 FATHOM_KERNEL_ROW(hc_collapse, HcCollapse)

@@ -12,6 +12,8 @@ const Kernels<Real>& reference_kernels() {
 #include "kernels/kernel_list.h"
 #undef FATHOM_KERNEL_ROW
     k.linear_bf16 = linear_bf16_reference;
+    k.linear_dx_bf16 = linear_dx_bf16_reference;
+    k.linear_dw_bf16 = linear_dw_bf16_reference;
     k.to_bf16 = to_bf16_reference;
     return k;
   }();
@@ -29,6 +31,8 @@ const Kernels<float>& kernels_for(Target target) {
 #include "kernels/kernel_list.h"
 #undef FATHOM_KERNEL_ROW
       k.linear_bf16 = linear_bf16_for(each);
+      k.linear_dx_bf16 = linear_dx_bf16_for(each);
+      k.linear_dw_bf16 = linear_dw_bf16_for(each);
       k.to_bf16 = to_bf16_for(each);
     }
     return made;

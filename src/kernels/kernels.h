@@ -10,6 +10,7 @@
 #include "kernels/indexer_backward.h"
 #include "kernels/indexer_scores.h"
 #include "kernels/linear.h"
+#include "kernels/linear_backward.h"
 #include "kernels/newton_schulz.h"
 #include "kernels/quantise.h"
 #include "kernels/rms_norm.h"
@@ -25,8 +26,11 @@ struct Kernels {
 #define FATHOM_KERNEL_ROW(name, Type) Type<Real>* name = nullptr;
 #include "kernels/kernel_list.h"
 #undef FATHOM_KERNEL_ROW
-  LinearBf16* linear_bf16 = nullptr;  ///< float table only
-  ToBf16* to_bf16 = nullptr;          ///< float table only
+  // In the float table only.
+  LinearBf16* linear_bf16 = nullptr;
+  LinearDxBf16* linear_dx_bf16 = nullptr;
+  LinearDwBf16* linear_dw_bf16 = nullptr;
+  ToBf16* to_bf16 = nullptr;
 };
 
 /// The table of a target the CPU offers; filled once.

@@ -14,6 +14,8 @@ inline constexpr int64_t kLanes = 8;
 inline constexpr int kTileRows = 2;  // registers: kTileRows x 4 accumulators, kTileRows of x, one of w
 
 FATHOM_INLINE V vzero() { return {V4{}, V4{}}; }
+FATHOM_INLINE V vset(float x) { return {V4{x, x, x, x}, V4{x, x, x, x}}; }
+FATHOM_INLINE V vadd(V a, V b) { return {a.a + b.a, a.b + b.b}; }
 FATHOM_INLINE V vload(const void* p) {
   V v;
   std::memcpy(&v, p, 32);
@@ -45,6 +47,8 @@ inline constexpr int64_t kLanes = 8;
 inline constexpr int kTileRows = 3;
 
 FATHOM_INLINE V vzero() { return _mm256_setzero_ps(); }
+FATHOM_INLINE V vset(float x) { return _mm256_set1_ps(x); }
+FATHOM_INLINE V vadd(V a, V b) { return _mm256_add_ps(a, b); }
 FATHOM_INLINE V vload(const void* p) { return _mm256_loadu_ps(static_cast<const float*>(p)); }
 FATHOM_INLINE V vload(const void* p, int64_t n) {
   return _mm256_maskload_ps(static_cast<const float*>(p), first_lanes8(n));
@@ -68,6 +72,8 @@ inline constexpr int64_t kLanes = 16;
 inline constexpr int kTileRows = 6;
 
 FATHOM_INLINE V vzero() { return _mm512_setzero_ps(); }
+FATHOM_INLINE V vset(float x) { return _mm512_set1_ps(x); }
+FATHOM_INLINE V vadd(V a, V b) { return _mm512_add_ps(a, b); }
 FATHOM_INLINE V vload(const void* p) { return _mm512_loadu_ps(p); }
 FATHOM_INLINE V vload(const void* p, int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 FATHOM_INLINE void vstore(float* p, V v) { _mm512_storeu_ps(p, v); }

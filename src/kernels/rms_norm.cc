@@ -6,5 +6,8 @@
 namespace fathom {
 
 RmsNorm<float>* rms_norm_for(Target target) { return FATHOM_PICK(rms_norm, target); }
+RmsNormBackward<float>* rms_norm_backward_for(Target target) {
+  return FATHOM_PICK(rms_norm_backward, target);
+}
 
 }  // namespace fathom

@@ -50,6 +50,34 @@ Mat<const Real> Context<Real>::quantised_input(Mat<const Real> x, const WeightVi
 }
 
 template <class Real>
+Mat<const Bf16> Context<Real>::rounded(Mat<const Real> x) const
+  requires std::is_same_v<Real, float>
+{
+  const Mat<Bf16> out{arena_.allocate<Bf16>(x.rows * x.cols), x.rows, x.cols};
+  parallel_rows(x.rows, x.cols, [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) kernels_.to_bf16(x.row(t), x.cols, out.row(t));
+  });
+  return out;
+}
+
+template <class Real>
+template <class F>
+void Context<Real>::products(int64_t rows, int64_t cols, int64_t work, const F& f) const {
+  // Whole register tiles and panels; the shorter side stays whole, as it is what is packed again for each
+  // piece.
+  constexpr int64_t kRows = 96, kCols = 128;
+  const int64_t pieces = 3 * threads();
+  if (rows >= cols) {
+    const int64_t enough = grain_for(work / std::max<int64_t>(1, rows) * cols);
+    const int64_t grain = std::max({kRows, enough / 12 * 12, rows / pieces / 12 * 12});
+    parallel_for(rows, grain, [&](int64_t first, int64_t last) { f(first, last - first, 0, cols); });
+  } else {
+    const int64_t grain = std::max({kCols, grain_for(work) / 32 * 32, cols / pieces / 32 * 32});
+    parallel_for(cols, grain, [&](int64_t first, int64_t last) { f(0, rows, first, last); });
+  }
+}
+
+template <class Real>
 void Context<Real>::linear_latent(Mat<const Real> x, const WeightView& w, Mat<Real> y) const {
   const ArenaScope scope(arena_);
   linear_exact(quantised_input(x, w), w, y);
@@ -62,18 +90,75 @@ void Context<Real>::linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, 
   if constexpr (std::is_same_v<Real, float>) {
     if (numerics_.bf16_matmul && w.dtype != DType::F32) {
       FATHOM_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows);
-      Bf16* rounded = arena_.allocate<Bf16>(x.rows * x.cols);
-      parallel_rows(x.rows, x.cols, [&](int64_t first, int64_t last) {
-        for (int64_t t = first; t < last; ++t) kernels_.to_bf16(x.row(t), x.cols, rounded + t * x.cols);
-      });
+      const Mat<const Bf16> x16 = rounded(x);
       const int64_t grain = std::max(kOutputGrain, grain_for(x.rows * w.cols) / kOutputGrain * kOutputGrain);
       parallel_for(w.rows, grain, [&](int64_t first, int64_t last) {
-        kernels_.linear_bf16(rounded, x.rows, x.cols, w, first, last, y.data, y.stride);
+        kernels_.linear_bf16(x16.data, x.rows, x16.stride, w, first, last, y.data, y.stride);
       });
       return;
     }
   }
   linear_exact(x, w, y);
+}
+
+template <class Real>
+void Context<Real>::linear_exact_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w,
+                                          Mat<Real> dx, Mat<Real> dw, Sum dx_sum) const {
+  FATHOM_CHECK(dy.cols == w.rows && x.cols == w.cols && x.rows == dy.rows);
+  if (dx.data) {
+    FATHOM_CHECK(dx.rows == dy.rows && dx.cols == w.cols);
+    products(dy.rows, w.cols, dy.rows * w.rows, [&](int64_t t, int64_t rows, int64_t first, int64_t last) {
+      kernels_.linear_dx(dy.row(t), rows, dy.stride, w, first, last, dx.row(t), dx.stride,
+                         dx_sum == Sum::add);
+    });
+  }
+  if (dw.data) {
+    FATHOM_CHECK(dw.rows == w.rows && dw.cols == w.cols);
+    products(w.rows, w.cols, dy.rows * w.rows, [&](int64_t o, int64_t outputs, int64_t first, int64_t last) {
+      kernels_.linear_dw(dy.data + o, dy.stride, x.data + first, x.stride, x.rows, outputs, last - first,
+                         dw.row(o) + first, dw.stride);
+    });
+  }
+}
+
+template <class Real>
+void Context<Real>::linear_latent_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w,
+                                           Mat<Real> dx, Mat<Real> dw, Sum dx_sum) const {
+  const ArenaScope scope(arena_);
+  linear_exact_backward(quantised_input(dy, w), quantised_input(x, w), w, dx, dw, dx_sum);
+}
+
+template <class Real>
+void Context<Real>::linear_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w, Mat<Real> dx,
+                                    Mat<Real> dw, Sum dx_sum, bool quantise) const {
+  const ArenaScope scope(arena_);
+  if (quantise) {
+    dy = quantised_input(dy, w);
+    x = quantised_input(x, w);
+  }
+  if constexpr (std::is_same_v<Real, float>) {
+    if (numerics_.bf16_matmul && w.dtype != DType::F32) {
+      FATHOM_CHECK(dy.cols == w.rows && x.cols == w.cols && x.rows == dy.rows);
+      const Mat<const Bf16> dy16 = rounded(dy);
+      if (dx.data) {
+        products(dy.rows, w.cols, dy.rows * w.rows,
+                 [&](int64_t t, int64_t rows, int64_t first, int64_t last) {
+                   kernels_.linear_dx_bf16(dy16.row(t), rows, dy16.stride, w, first, last, dx.row(t),
+                                           dx.stride, dx_sum == Sum::add);
+                 });
+      }
+      if (dw.data) {
+        const Mat<const Bf16> x16 = rounded(x);
+        products(w.rows, w.cols, dy.rows * w.rows,
+                 [&](int64_t o, int64_t outputs, int64_t first, int64_t last) {
+                   kernels_.linear_dw_bf16(dy16.data + o, dy16.stride, x16.data + first, x16.stride, x.rows,
+                                           outputs, last - first, dw.row(o) + first, dw.stride);
+                 });
+      }
+      return;
+    }
+  }
+  linear_exact_backward(dy, x, w, dx, dw, dx_sum);
 }
 
 template <class Real>
@@ -83,6 +168,18 @@ void Context<Real>::rms_norm(const Real* x, const Real* weight, Real eps, int64_
     kernels_.rms_norm(x + first * dim, weight, eps, last - first, dim, y ? y + first * dim : nullptr,
                       inv_rms ? inv_rms + first : nullptr);
   });
+}
+
+template <class Real>
+void Context<Real>::rms_norm_backward(const Real* x, const Real* weight, const Real* inv_rms, const Real* dy,
+                                      int64_t rows, int64_t dim, Real* dx, Real* dweight, Sum dx_sum) const {
+  const auto part = [&](int64_t first, int64_t last, Real* partial) {
+    const int64_t at = first * dim;
+    kernels_.rms_norm_backward(x + at, weight, inv_rms + first, dy + at, last - first, dim, dx + at, partial,
+                               dx_sum == Sum::add);
+  };
+  if (dweight) return sum_row_blocks(rows, dim, dweight, part);
+  parallel_rows(rows, dim * 6, [&](int64_t first, int64_t last) { part(first, last, nullptr); });
 }
 
 template <class Real>

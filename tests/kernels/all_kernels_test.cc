@@ -15,6 +15,8 @@ TEST_CASE("every kernel on every target") {
 #include "kernels/kernel_list.h"
 #undef FATHOM_KERNEL_ROW
     test::kernel_cases_linear_bf16(target);
+    test::kernel_cases_linear_dx_bf16(target);
+    test::kernel_cases_linear_dw_bf16(target);
     test::kernel_cases_to_bf16(target);
   }
 }
@@ -30,6 +32,8 @@ TEST_CASE("every entry of every table is filled") {
   for (const Target target : available_targets()) {
     check(kernels_for(target));
     CHECK((kernels_for(target).linear_bf16 != nullptr));
+    CHECK((kernels_for(target).linear_dx_bf16 != nullptr));
+    CHECK((kernels_for(target).linear_dw_bf16 != nullptr));
     CHECK((kernels_for(target).to_bf16 != nullptr));
   }
 }

@@ -18,6 +18,8 @@ namespace fathom::test {
 #include "kernels/kernel_list.h"
 #undef FATHOM_KERNEL_ROW
 void kernel_cases_linear_bf16(Target target);
+void kernel_cases_linear_dx_bf16(Target target);
+void kernel_cases_linear_dw_bf16(Target target);
 void kernel_cases_to_bf16(Target target);
 
 /// Seeded values; the same on every machine.

@@ -36,4 +36,34 @@ void test::kernel_cases_rms_norm(Target target) {
   }
 }
 
+void test::kernel_cases_rms_norm_backward(Target target) {
+  Values values(12);
+  for (const int64_t rows : {0, 1, 17}) {
+    for (const int64_t dim : {1, 5, 16, 31, 64, 257}) {
+      CAPTURE(rows);
+      CAPTURE(dim);
+      const auto x = values.vector(rows * dim, -3, 3), dy = values.vector(rows * dim);
+      const auto weight = values.vector(dim, 0.5f, 2), before = values.vector(rows * dim);
+      const auto inv_rms = values.vector(rows, 0.5f, 1);
+      for (const bool weighted : {true, false}) {
+        check_kernel(target, 2e-6, [&]<class Real>(const Kernels<Real>& k) {  // added, beside the weight's
+          const auto w = as<Real>(weight);
+          auto dx = as<Real>(before), dweight = as<Real>(weight);
+          k.rms_norm_backward(as<Real>(x).data(), weighted ? w.data() : nullptr, as<Real>(inv_rms).data(),
+                              as<Real>(dy).data(), rows, dim, dx.data(), dweight.data(), true);
+          dx.insert(dx.end(), dweight.begin(), dweight.end());
+          return dx;
+        });
+        check_kernel(target, 2e-6, [&]<class Real>(const Kernels<Real>& k) {  // in place
+          const auto w = as<Real>(weight);
+          auto dx = as<Real>(dy);
+          k.rms_norm_backward(as<Real>(x).data(), weighted ? w.data() : nullptr, as<Real>(inv_rms).data(),
+                              dx.data(), rows, dim, dx.data(), nullptr, false);
+          return dx;
+        });
+      }
+    }
+  }
+}
+
 }  // namespace fathom

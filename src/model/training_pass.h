@@ -1,0 +1,28 @@
+#pragma once
+/// What a training pass asks of the blocks beyond inference. Source: architecture.md section 13.
+
+#include <cstdint>
+
+namespace fathom {
+
+/// Context::training points to it in the forward pass and in the recomputation alike.
+struct TrainingPass {
+  /// Queries of CSA layers attend all visible entries: the dense stage, and the indexer's warm-up.
+  bool dense_csa = false;
+  /// Factor of the gradient of the indexer's KL loss; 0: the loss is not computed.
+  double indexer_weight = 0;
+  /// Queries that the mean of the indexer's loss is over; 0: those of the batch.
+  int64_t indexer_queries = 0;
+  /// Factor of the gradient of the sequence balance loss, 1 / sequences included; 0: not differentiated.
+  double balance_weight = 0;
+};
+
+/// The KL loss of one layer's indexer, summed over queries with at least one candidate.
+struct IndexerLoss {
+  double kl = 0;          ///< sum of KL(P || Q)
+  double kl_uniform = 0;  ///< the same with Q uniform
+  double captured = 0;    ///< share of the dense attention's mass that the selected entries have
+  int64_t queries = 0;
+};
+
+}  // namespace fathom
