@@ -5,6 +5,7 @@ FATHOM_COMMAND(demo)
 FATHOM_COMMAND(logits)
 FATHOM_COMMAND(tokenize)    // both in
 FATHOM_COMMAND(detokenize)  // tokenize_command.cc
+FATHOM_COMMAND(tokenizer)
 FATHOM_COMMAND(render)
 FATHOM_COMMAND(parse)
 FATHOM_COMMAND(score)

@@ -1,6 +1,9 @@
 #include "text/ascii_splitter.h"
 
 #include <array>
+#include <string>
+
+#include "base/error.h"
 
 namespace fathom {
 
@@ -48,6 +51,13 @@ int64_t known_digits_per_piece(const std::vector<SplitRule>& rules) {
   if (rules[1].pattern != kHanKana) return 0;
   if (rules[2].pattern != kWords && rules[2].pattern != kWordsEscaped) return 0;
   return rules[0].pattern == kThreeDigits ? 3 : rules[0].pattern == kOneDigit ? 1 : 0;
+}
+
+std::vector<SplitRule> v4_splits(int64_t digits_per_piece) {
+  FATHOM_CHECK(digits_per_piece == 1 || digits_per_piece == 3);
+  return {{std::string(digits_per_piece == 1 ? kOneDigit : kThreeDigits)},
+          {std::string(kHanKana)},
+          {std::string(kWords)}};
 }
 
 int64_t ascii_piece_end(std::string_view text, int64_t begin, int64_t digits_per_piece) {

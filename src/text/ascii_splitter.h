@@ -13,6 +13,9 @@ namespace fathom {
 /// (architecture.md section 11), else 0.
 int64_t known_digits_per_piece(const std::vector<SplitRule>& rules);
 
+/// The splits of the published files, with pieces of numbers of 1 or 3 digits.
+std::vector<SplitRule> v4_splits(int64_t digits_per_piece);
+
 /// End of the piece that starts at `begin`, a piece's start, or -1 if characters beyond ASCII (or control
 /// characters) have a say in it.
 int64_t ascii_piece_end(std::string_view text, int64_t begin, int64_t digits_per_piece);

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include "base/error.h"
+#include "text/byte_level.h"
 #include "text/simdjson_field.h"
 #include "text/token_table.h"
 
@@ -31,41 +32,6 @@ void must_be_false(const Object& o, std::string_view path, std::string_view key)
 void must_be_empty(const Object& o, std::string_view path, std::string_view key) {
   const auto text = optional<std::string_view>(o, path, key, "");
   if (!text.empty()) unsupported(fmt::format("{}.{}", path, key), "null", printable(text));
-}
-
-// ---- the byte-level alphabet: bytes that print stand for themselves, the others for U+0100, U+0101, ...
-// ----
-
-struct ByteLevelAlphabet {
-  std::array<int16_t, 0x144> byte_of;  // code point -> byte, or -1
-  ByteLevelAlphabet() {
-    byte_of.fill(-1);
-    int16_t next = 0x100;
-    for (int16_t b = 0; b < 256; ++b) {
-      const bool prints = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
-      byte_of[static_cast<size_t>(prints ? b : next++)] = b;
-    }
-  }
-};
-
-// Appends the bytes that `text` stands for; false, with `out` as it was, if a character is not of the
-// alphabet.
-bool append_byte_level(std::string_view text, std::string& out) {
-  static const ByteLevelAlphabet alphabet;
-  const size_t before = out.size();
-  for (size_t i = 0; i < text.size(); ++i) {
-    uint32_t code = static_cast<unsigned char>(text[i]);
-    if (code >= 0x80) {  // the JSON parser has checked that it is UTF-8
-      code = code < 0xE0 ? (code & 0x1F) << 6 | (static_cast<unsigned char>(text[i + 1]) & 0x3F) : UINT32_MAX;
-      ++i;
-    }
-    if (code >= alphabet.byte_of.size() || alphabet.byte_of[code] < 0) {
-      out.resize(before);
-      return false;
-    }
-    out += static_cast<char>(alphabet.byte_of[code]);
-  }
-  return true;
 }
 
 // ---- pre_tokenizer ----
