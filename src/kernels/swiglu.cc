@@ -7,5 +7,9 @@ namespace fathom {
 
 Swiglu<float>* swiglu_for(Target target) { return FATHOM_PICK(swiglu, target); }
 SqrtSoftplus<float>* sqrt_softplus_for(Target target) { return FATHOM_PICK(sqrt_softplus, target); }
+SwigluBackward<float>* swiglu_backward_for(Target target) { return FATHOM_PICK(swiglu_backward, target); }
+SqrtSoftplusBackward<float>* sqrt_softplus_backward_for(Target target) {
+  return FATHOM_PICK(sqrt_softplus_backward, target);
+}
 
 }  // namespace fathom

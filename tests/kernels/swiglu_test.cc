@@ -67,4 +67,50 @@ void test::kernel_cases_sqrt_softplus(Target target) {
   }
 }
 
+void test::kernel_cases_swiglu_backward(Target target) {
+  Values values(18);
+  for (const int64_t rows : {0, 1, 17}) {
+    for (const int64_t inter : {1, 16, 37, 64}) {
+      for (const float limit : {10.0f, 1.5f, 0.0f}) {
+        CAPTURE(inter);
+        CAPTURE(limit);
+        const int64_t count = rows * inter;
+        const auto gate = values.vector(count, -12, 12), up = values.vector(count, -12, 12);
+        const auto d = values.vector(count), route = values.vector(rows, 0, 1);
+        for (const bool routed : {true, false}) {
+          const auto got = check_kernel(target, 5e-6, [&]<class Real>(const Kernels<Real>& k) {
+            std::vector<Real> out(static_cast<size_t>(3 * count + rows));
+            Real* act = out.data();
+            k.swiglu_backward(as<Real>(gate).data(), as<Real>(up).data(),
+                              routed ? as<Real>(route).data() : nullptr, static_cast<Real>(limit),
+                              as<Real>(d).data(), rows, inter, act, act + count, act + 2 * count,
+                              routed ? act + 3 * count : nullptr);
+            return out;
+          });
+          std::vector<float> act(static_cast<size_t>(count));  // the forward pass's bits
+          kernels_for(target).swiglu(gate.data(), up.data(), routed ? route.data() : nullptr, limit, rows,
+                                     inter, act.data());
+          CHECK(same_bits(act, std::vector<float>(got.begin(), got.begin() + count)));
+        }
+      }
+    }
+  }
+}
+
+void test::kernel_cases_sqrt_softplus_backward(Target target) {
+  Values values(19);
+  std::vector<float> z = {0, -0.0f, -15, -14.999f, -15.001f, -30, -100, -170, -207, -1000, 88, 1000};
+  for (int i = 0; i < 2000; ++i) z.push_back(values.uniform(-60, 60));
+  std::vector<float> s(z.size());
+  kernels_for(target).sqrt_softplus(z.data(), static_cast<int64_t>(z.size()), s.data());
+  const auto ds = values.vector(static_cast<int64_t>(z.size()));
+  const auto got = check_kernel(target, 1e-6, [&]<class Real>(const Kernels<Real>& k) {
+    auto dz = as<Real>(ds);  // in place
+    k.sqrt_softplus_backward(as<Real>(z).data(), as<Real>(s).data(), dz.data(),
+                             static_cast<int64_t>(z.size()), dz.data());
+    return dz;
+  });
+  CHECK(got[9] == 0);  // far below: no slope, and no NaN
+}
+
 }  // namespace fathom
