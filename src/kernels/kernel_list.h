@@ -33,6 +33,7 @@ FATHOM_KERNEL_ROW(indexer_kl, IndexerKl)
 FATHOM_KERNEL_ROW(top_k, TopK)
 FATHOM_KERNEL_ROW(quantise_fp8, QuantiseFp8)
 FATHOM_KERNEL_ROW(hadamard_fp4, HadamardFp4)
+FATHOM_KERNEL_ROW(hadamard, Hadamard)
 FATHOM_KERNEL_ROW(newton_schulz, NewtonSchulz)
 FATHOM_KERNEL_ROW(adamw, Adamw)
 // clang-format on

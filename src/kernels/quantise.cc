@@ -27,12 +27,20 @@ void hadamard_fp4_reference(Real* x, int64_t rows, int64_t stride, int64_t dim) 
 template void hadamard_fp4_reference(float*, int64_t, int64_t, int64_t);
 template void hadamard_fp4_reference(double*, int64_t, int64_t, int64_t);
 
+template <class Real>
+void hadamard_reference(Real* x, int64_t rows, int64_t stride, int64_t dim) {
+  fathom::hadamard(Mat<Real>(x, rows, dim, stride));
+}
+template void hadamard_reference(float*, int64_t, int64_t, int64_t);
+template void hadamard_reference(double*, int64_t, int64_t, int64_t);
+
 void to_bf16_reference(const float* x, int64_t count, Bf16* y) {
   for (int64_t i = 0; i < count; ++i) y[i] = to_bf16(x[i]);
 }
 
 QuantiseFp8<float>* quantise_fp8_for(Target target) { return FATHOM_PICK(quantise_fp8, target); }
 HadamardFp4<float>* hadamard_fp4_for(Target target) { return FATHOM_PICK(hadamard_fp4, target); }
+Hadamard<float>* hadamard_for(Target target) { return FATHOM_PICK(hadamard, target); }
 ToBf16* to_bf16_for(Target target) { return FATHOM_PICK(to_bf16, target); }
 
 }  // namespace fathom

@@ -20,6 +20,11 @@ using QuantiseFp8 = void(Real* x, int64_t rows, int64_t stride, int64_t dim, int
 template <class Real>
 using HadamardFp4 = void(Real* x, int64_t rows, int64_t stride, int64_t dim);
 
+/// The rotation alone. It is its own inverse and transpose: the way of the gradient back through
+/// hadamard_fp4, whose rounding passes it unchanged.
+template <class Real>
+using Hadamard = void(Real* x, int64_t rows, int64_t stride, int64_t dim);
+
 /// fp32 to bf16, [count], nearest, ties to even.
 using ToBf16 = void(const float* x, int64_t count, Bf16* y);
 
@@ -27,11 +32,14 @@ template <class Real>
 void quantise_fp8_reference(Real* x, int64_t rows, int64_t stride, int64_t dim, int64_t block, bool ue8m0);
 template <class Real>
 void hadamard_fp4_reference(Real* x, int64_t rows, int64_t stride, int64_t dim);
+template <class Real>
+void hadamard_reference(Real* x, int64_t rows, int64_t stride, int64_t dim);
 void to_bf16_reference(const float* x, int64_t count, Bf16* y);
 
 /// The bodies for a target.
 QuantiseFp8<float>* quantise_fp8_for(Target target);
 HadamardFp4<float>* hadamard_fp4_for(Target target);
+Hadamard<float>* hadamard_for(Target target);
 ToBf16* to_bf16_for(Target target);
 
 }  // namespace fathom

@@ -52,7 +52,7 @@ FATHOM_INLINE void butterfly(float* x, int64_t dim) {
   });
 }
 
-static void hadamard_fp4(float* x, int64_t rows, int64_t stride, int64_t dim) {
+static void hadamard(float* x, int64_t rows, int64_t stride, int64_t dim) {
   const F32x16 root = set16(static_cast<float>(1 / std::sqrt(static_cast<double>(dim))));
   for (int64_t t = 0; t < rows; ++t, x += stride) {
     if (dim > 1) butterfly<1>(x, dim);
@@ -69,6 +69,12 @@ static void hadamard_fp4(float* x, int64_t rows, int64_t stride, int64_t dim) {
       }
     }
     for_lanes(dim, [&](int64_t i, auto n) { store(x + i, n, load(x + i, n) * root); });
+  }
+}
+
+static void hadamard_fp4(float* x, int64_t rows, int64_t stride, int64_t dim) {
+  hadamard(x, rows, stride, dim);
+  for (int64_t t = 0; t < rows; ++t, x += stride) {
     for (int64_t first = 0; first < dim; first += kFp4Block) {
       const int64_t count = std::min(kFp4Block, dim - first);
       const F32x16 scale = set16(ue8m0_to_float(fp4_scale(amax(x + first, count))));

@@ -23,6 +23,14 @@ struct IndexerLoss {
   double kl_uniform = 0;  ///< the same with Q uniform
   double captured = 0;    ///< share of the dense attention's mass that the selected entries have
   int64_t queries = 0;
+
+  IndexerLoss& operator+=(const IndexerLoss& o) {
+    kl += o.kl;
+    kl_uniform += o.kl_uniform;
+    captured += o.captured;
+    queries += o.queries;
+    return *this;
+  }
 };
 
 }  // namespace fathom

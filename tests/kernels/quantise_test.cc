@@ -52,6 +52,23 @@ void test::kernel_cases_quantise_fp8(Target target) {
   }
 }
 
+void test::kernel_cases_hadamard(Target target) {
+  Values values(25);
+  for (const int64_t rows : {0, 1, 17}) {
+    for (const int64_t dim : {1, 2, 4, 8, 16, 32, 64, 128, 256}) {
+      CAPTURE(dim);
+      const int64_t stride = dim + 3;
+      const auto x = values.vector(rows * stride);
+      auto got = x, expected = x;
+      kernels_for(target).hadamard(got.data(), rows, stride, dim);
+      reference_kernels<float>().hadamard(expected.data(), rows, stride, dim);
+      CHECK(same_bits(got, expected));
+      kernels_for(target).hadamard(got.data(), rows, stride, dim);  // its own inverse
+      CHECK(error(got, as<double>(x)) <= 2e-6);
+    }
+  }
+}
+
 void test::kernel_cases_hadamard_fp4(Target target) {
   Values values(23);
   for (const int64_t rows : {0, 1, 17}) {

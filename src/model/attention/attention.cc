@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "model/attention/compressor.h"
-#include "model/attention/indexer.h"
+#include "model/attention/document_rows.h"
 #include "model/instantiate.h"
 
 namespace fathom {
@@ -22,9 +23,10 @@ struct CoreInput {
   const std::byte* window_rows;  // [rows] of the batch in the store's row type
   int64_t row_bytes;
   const Real* sink;
-  const IndexerQueries<Real>* indexer;  // CSA
+  const IndexerQueries<Real>* indexer;  // CSA that chooses
   Mat<Real> out;                        // [rows, H*d]
-  int32_t* chosen;                      // [rows, width] for a trace, -1 filled; or null
+  bool choose;                          // CSA: the indexer's choice, else all visible entries
+  int32_t* chosen;                      // [rows, width] of the choice, -1 filled; or null
   int64_t chosen_width;
 };
 
@@ -70,7 +72,7 @@ class QueryRows {
     }
     if (in_.layer.kind == LayerKind::swa) return;
     const int64_t visible = (position + 1) / in_.layer.ratio;
-    if (in_.layer.kind == LayerKind::hca) {
+    if (!in_.choose) {
       for (int64_t i = 0; i < visible; ++i) rows_.push_back(kv.entries().row(i));
       return;
     }
@@ -140,77 +142,105 @@ std::byte* store_rows(const Context<Real>& ctx, Mat<const Real> x) {
   return out;
 }
 
+// The first `count` rows of each document's entries (or keys), one behind the other.
+template <class Real, class Rows>
+const std::byte* gather_rows(const Context<Real>& ctx, const BatchRows& in, const Batch& batch,
+                             int64_t row_bytes, const Rows& rows_of) {
+  auto* out = ctx.arena().template allocate<std::byte>(in.entries * row_bytes);
+  for (size_t i = 0; i < in.documents.size(); ++i) {
+    const DocumentRows& document = in.documents[i];
+    const PagedRows& rows = rows_of(*batch.spans[i].kv);
+    for (int64_t k = 0; k < document.entries; k += rows.run(k)) {
+      std::memcpy(out + (document.first_entry + k) * row_bytes, rows.row(k),
+                  static_cast<size_t>(rows.run(k) * row_bytes));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 template <class Real>
 void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
                        const AttentionParams<WeightView>& w, int64_t layer_index, LayerSlot slot,
                        const RopeTables& rope, const BatchAngles<Real>& angles, const Batch& batch,
-                       Mat<const Real> x, Mat<Real> y) {
-  const ArenaScope scope(ctx.arena());
+                       Mat<const Real> x, Mat<Real> y, AttentionSaved<Real>* saved) {
+  const MaybeScope scope(ctx.arena(), saved == nullptr);
   const LayerConfig layer = config.layer(layer_index);
   const int64_t rows = x.rows, H = config.num_attention_heads, d = config.head_dim,
                 r = config.qk_rope_head_dim;
   const auto eps = static_cast<Real>(config.rms_norm_eps);
   const Real* cos = angles.cos(layer.kind);
   const Real* sin = angles.sin(layer.kind);
+  const bool csa = layer.kind == LayerKind::csa, choose = csa && !(ctx.training && ctx.training->dense_csa);
+  const bool indexed = choose || (csa && (!ctx.training || ctx.training->indexer_weight > 0));
+  // The backward pass wants a norm's input beside its result; else the norm is in place.
+  const auto result_of = [&](Mat<Real> input) { return saved ? ctx.scratch(input.rows, input.cols) : input; };
+  const auto inv_rms = [&](int64_t count) {
+    return saved ? ctx.arena().template allocate<Real>(count) : nullptr;
+  };
 
-  const Mat<Real> qr = ctx.scratch(rows, config.q_lora_rank);
-  ctx.linear_latent(x, w.wq_a, qr);
-  ctx.rms_norm(qr.data, ctx.values(w.q_norm), eps, rows, qr.cols, qr.data);
-  const Mat<Real> q = ctx.scratch(rows, H * d);
-  ctx.linear(qr, w.wq_b, q);
-  ctx.rms_norm(q.data, nullptr, eps, rows * H, d, q.data);
+  const Mat<Real> latent = ctx.scratch(rows, config.q_lora_rank), qr = result_of(latent);
+  Real* latent_inv_rms = inv_rms(rows);
+  ctx.linear_latent(x, w.wq_a, latent);
+  ctx.rms_norm(latent.data, ctx.values(w.q_norm), eps, rows, qr.cols, qr.data, latent_inv_rms);
+  const Mat<Real> heads = ctx.scratch(rows, H * d), q = result_of(heads);
+  Real* head_inv_rms = inv_rms(rows * H);
+  ctx.linear(qr, w.wq_b, heads);
+  ctx.rms_norm(heads.data, nullptr, eps, rows * H, d, q.data, head_inv_rms);
   ctx.rope(q.data + d - r, rows, q.stride, H, d, r / 2, cos, sin, false);
 
-  const Mat<Real> kv = ctx.scratch(rows, d);
-  ctx.linear_latent(x, w.wkv, kv);
-  ctx.rms_norm(kv.data, ctx.values(w.kv_norm), eps, rows, d, kv.data);
+  const Mat<Real> kv_latent = ctx.scratch(rows, d), kv = result_of(kv_latent);
+  Real* kv_inv_rms = inv_rms(rows);
+  ctx.linear_latent(x, w.wkv, kv_latent);
+  ctx.rms_norm(kv_latent.data, ctx.values(w.kv_norm), eps, rows, d, kv.data, kv_inv_rms);
   ctx.rope(kv.data + d - r, rows, d, 1, d, r / 2, cos, sin, false);
   if (ctx.numerics().quantise_kv) ctx.quantise_fp8(kv.data, rows, d, d - r, 64);
 
   Mat<Real> main_rows, index_rows;
   IndexerQueries<Real> indexer;
   if (layer.kind != LayerKind::swa) main_rows = compressor_rows(ctx, w.compressor, layer, slot, batch, x);
-  if (layer.kind == LayerKind::csa) {
+  if (indexed) {
     index_rows = compressor_rows(ctx, w.indexer.compressor, layer, slot, batch, x);
     indexer = indexer_queries<Real>(ctx, config, w.indexer, x, qr, cos, sin);
   }
   int64_t most_entries = 0;
   for (const Span& span : batch.spans) {
     LayerKv& state = slot.of(*span.kv);
+    FATHOM_CHECK(!saved || state.position() == 0);
     state.drop_unfinished();
     if (layer.kind == LayerKind::swa) continue;
     close_windows<Real>(ctx, config, w.compressor, layer, rope.compress, EntryUse::kv, span, main_rows, state,
                         state.entries());
-    if (layer.kind == LayerKind::csa) {
+    if (indexed) {
       close_windows<Real>(ctx, config, w.indexer.compressor, layer, rope.compress, EntryUse::index_key, span,
                           index_rows, state, state.index_keys());
-      most_entries = std::max(most_entries, state.index_keys().size());
     }
+    most_entries = std::max(most_entries, state.entries().size());
   }
 
   const Mat<Real> o = ctx.scratch(rows, H * d);
+  const RowType type = ctx.numerics().kv_type;
   CoreInput<Real> core{config,
                        layer,
                        slot,
                        batch,
                        q,
                        store_rows<Real>(ctx, kv),
-                       d * row_type_bytes(ctx.numerics().kv_type),
+                       d * row_type_bytes(type),
                        ctx.values(w.sink),
                        &indexer,
                        o,
+                       choose,
                        nullptr,
                        0};
-  if (ctx.trace && layer.kind == LayerKind::csa) {
+  if ((ctx.trace || saved) && choose) {
     core.chosen_width = std::min(config.index_topk, most_entries);
     core.chosen = ctx.arena().template allocate<int32_t>(rows * core.chosen_width);
     std::fill_n(core.chosen, rows * core.chosen_width, -1);
   }
   attention_core(ctx, core);
-  if (ctx.trace && layer.kind == LayerKind::csa)
-    ctx.trace->indexer(layer_index, core.chosen, rows, core.chosen_width);
+  if (ctx.trace && choose) ctx.trace->indexer(layer_index, core.chosen, rows, core.chosen_width);
   ctx.rope(o.data + d - r, rows, o.stride, H, d, r / 2, cos, sin, true);
 
   // Grouped output: group g is rows g*o.. of wo_a and its share of the H*d vector.
@@ -222,6 +252,38 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
   }
   ctx.linear(u, w.wo_b, y);
 
+  if (saved) {
+    *saved = {latent,
+              qr,
+              heads,
+              q,
+              kv_latent,
+              latent_inv_rms,
+              head_inv_rms,
+              kv_inv_rms,
+              core.window_rows,
+              main_rows,
+              index_rows,
+              nullptr,
+              nullptr,
+              indexer,
+              core.chosen,
+              core.chosen_width,
+              o,
+              u};
+    if (layer.kind != LayerKind::swa) {
+      const BatchRows in(batch, layer.ratio);
+      saved->entries =
+          gather_rows(ctx, in, batch, core.row_bytes,
+                      [&](KvState& kv_state) -> const PagedRows& { return slot.of(kv_state).entries(); });
+      if (indexed) {
+        saved->index_keys = gather_rows(
+            ctx, in, batch, config.index_head_dim * row_type_bytes(type),
+            [&](KvState& kv_state) -> const PagedRows& { return slot.of(kv_state).index_keys(); });
+      }
+    }
+  }
+  if (ctx.training) return;  // whole documents: nothing comes after them
   for (const Span& span : batch.spans) {
     const auto bytes_of = [&](const Mat<Real>& m) {
       return m.data ? reinterpret_cast<const std::byte*>(m.row(span.first_row)) : nullptr;

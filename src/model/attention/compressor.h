@@ -1,6 +1,7 @@
 #pragma once
 /// CSA and HCA compressors: windows of m tokens pooled into entries. Source: architecture.md section 4.
 
+#include "model/attention/document_rows.h"
 #include "model/batch.h"
 #include "model/context.h"
 #include "model/params.h"
@@ -26,5 +27,18 @@ template <class Real>
 void close_windows(const Context<Real>& ctx, const ModelConfig& config, const CompressorParams<WeightView>& w,
                    const LayerConfig& layer, const RopeFrequencies& rope, EntryUse use, const Span& span,
                    Mat<const Real> rows, const LayerKv& kv, PagedRows& out);
+
+/// Backward of both for a batch of whole documents. A document's trailing tokens, which complete no window,
+/// get no gradient. The quantisers of `use` pass the gradient as it is.
+///
+/// @param x, rows  as in the forward pass
+/// @param dentries [entries of all documents, dim] gradient of the entries as stored; overwritten
+/// @param dx       [rows, D], added to; without data, x is a constant
+template <class Real>
+void compressor_backward(const Context<Real>& ctx, const ModelConfig& config,
+                         const CompressorParams<WeightView>& w, const LayerConfig& layer,
+                         const RopeFrequencies& rope, EntryUse use, const BatchRows& batch, Mat<const Real> x,
+                         Mat<const Real> rows, Mat<Real> dentries, Mat<Real> dx,
+                         const CompressorParams<Mat<Real>>& grad);
 
 }  // namespace fathom
