@@ -104,6 +104,15 @@ double max_abs_diff(std::span<const float> a, std::span<const float> b, const st
   return worst;
 }
 
+double gradient_error(std::span<const float> expected, std::span<const float> found,
+                      const std::string& what) {
+  constexpr double kSlack = 1e-7;
+  double largest = 0;
+  for (const float v : expected) largest = std::max(largest, std::abs(static_cast<double>(v)));
+  const double difference = max_abs_diff(expected, found, what);
+  return difference <= kSlack ? 0 : (difference - kSlack) / largest;
+}
+
 int64_t rows_differing(std::span<const int32_t> a, std::span<const int32_t> b, int64_t width,
                        const std::string& what) {
   check_sizes(a.size(), b.size(), what);

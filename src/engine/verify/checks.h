@@ -10,6 +10,10 @@
 
 #include "engine/verify/verify.h"
 
+namespace fathom {
+class Model;
+}
+
 namespace fathom::verify {
 
 /// Gathers the quantities of one folder in the order of their first mention.
@@ -53,6 +57,9 @@ class Checks {
 
 /// max |a - b|; NaN anywhere gives NaN, different sizes are an error naming `what`.
 double max_abs_diff(std::span<const float> a, std::span<const float> b, const std::string& what);
+/// max |a - b| of a gradient, less the 1e-7 that its README allows anywhere, over the largest magnitude
+/// expected; 0 / 0 is 0.
+double gradient_error(std::span<const float> expected, std::span<const float> found, const std::string& what);
 /// Number of rows of `width` values that are not equal. Different sizes are an error naming `what`.
 int64_t rows_differing(std::span<const int32_t> a, std::span<const int32_t> b, int64_t width,
                        const std::string& what);
@@ -74,6 +81,8 @@ double median(std::vector<double> values);
 // The layouts: whether a folder is one, and its checks.
 bool is_fp32(const std::filesystem::path& folder);
 void check_fp32(Checks& checks);
+/// indexer_kl.safetensors of an fp32 folder.
+void check_indexer_kl(Checks& checks, const Model& model);
 bool is_quantised(const std::filesystem::path& folder);
 void check_quantised(Checks& checks);
 bool is_trained(const std::filesystem::path& folder);

@@ -162,7 +162,9 @@ void check_fp32(Checks& checks) {
   const std::filesystem::path folder = checks.folder();
   const ExpectedFile expected(folder / "expected.safetensors");
   checks.used("expected.safetensors");
-  Fp32Case(checks, expected, Model::open(checks.model_path()), "").run();
+  const auto model = Model::open(checks.model_path());
+  Fp32Case(checks, expected, model, "").run();
+  if (std::filesystem::is_regular_file(folder / "indexer_kl.safetensors")) check_indexer_kl(checks, *model);
   checks.used_model(folder);
   for (const std::string& name : other_checkpoints(folder)) {
     Fp32Case(checks, expected, Model::open(folder / name), name + ": ").run();

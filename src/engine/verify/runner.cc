@@ -90,13 +90,18 @@ std::vector<GreedyAnswer> run_greedy(Runtime<Real>& runtime, const Model& model,
 
 }  // namespace
 
-Runner::Runner(std::shared_ptr<const Model> model, const Numerics& numerics, const VerifyOptions& options)
-    : model_(std::move(model)) {
+RuntimeOptions runtime_options(const VerifyOptions& options, const Numerics& numerics) {
   RuntimeOptions runtime;
   runtime.target = options.target;
   runtime.pool.threads = options.threads;
   runtime.pool.pin = options.pin;
   runtime.numerics = numerics;
+  return runtime;
+}
+
+Runner::Runner(std::shared_ptr<const Model> model, const Numerics& numerics, const VerifyOptions& options)
+    : model_(std::move(model)) {
+  RuntimeOptions runtime = runtime_options(options, numerics);
   if (options.double_model && numerics == Numerics::exact()) {
     runtime.numerics = Numerics::exact_double();
     double_ = std::make_unique<Runtime<double>>(runtime);

@@ -23,6 +23,9 @@ struct GreedyAnswer {
   std::vector<float> top1, margin;               ///< per id: largest logit, and its distance to the next
 };
 
+/// Target and threads of the options, with these numerics.
+RuntimeOptions runtime_options(const VerifyOptions& options, const Numerics& numerics);
+
 /// One model in one arithmetic. Exact numerics run in double where the options ask for the double model.
 class Runner {
  public:
