@@ -1,0 +1,378 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "base/error.h"
+
+namespace fathom {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool is_router(const TrainedParam& p) {
+  return p.name.ends_with("ffn.gate.weight") || p.name.ends_with("ffn.gate.bias");
+}
+
+}  // namespace
+
+struct Trainer::Step {
+  Row documents;
+  PassFigures figures;
+  GradientReport report;
+  SpikeGuard::Verdict verdict;
+  StepRates rates;
+  double seconds = 0;
+  int64_t rows = 0;
+};
+
+Trainer::Trainer(const Recipe& recipe, const ParamTable& table, MasterWeights masters,
+                 std::vector<RunData> data, RunFolder& folder, TrainerOptions options)
+    : recipe_(recipe),
+      table_(table),
+      masters_(std::move(masters)),
+      data_(std::move(data)),
+      folder_(folder),
+      options_(std::move(options)),
+      optimizer_(table, recipe.optimizer),
+      guard_(recipe.guard),
+      gradients_(static_cast<size_t>(table.size())) {
+  const auto steps = folder_.checkpoints();
+  if (steps.empty()) {
+    folder_.truncate_log(0);
+    return;
+  }
+  state_ = folder_.load(steps.back(), table_, masters_, optimizer_);
+  if (state_.stage > std::ssize(recipe_.stages)) {
+    bad_input("state.json: stage: expected at most {}, found {}", recipe_.stages.size(), state_.stage);
+  }
+  guard_.loss.set({state_.guard_loss.begin(), state_.guard_loss.end()});
+  guard_.norm.set({state_.guard_norm.begin(), state_.guard_norm.end()});
+  guard_.skipped = state_.guard_skipped;
+  folder_.truncate_log(state_.log_bytes);
+  if (state_.anticipate_left > 0) swap_routers();
+}
+
+bool Trainer::trained(const TrainedParam& p) const {
+  const bool indexer_alone =
+      recipe_.stages[static_cast<size_t>(state_.stage)].attention == AttentionStage::indexer;
+  return !indexer_alone || p.indexer;
+}
+
+PassOptions Trainer::pass_options() const {
+  const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
+  PassOptions options;
+  options.attention = stage.attention;
+  options.indexer_weight = stage.indexer_weight;
+  options.micro_rows = recipe_.micro_rows;
+  if (stage.attention != AttentionStage::indexer) {
+    const bool decaying = stage.schedule().decaying(state_.stage_step);
+    options.mtp_weight = table_.mtp_blocks() == 0 ? 0 : decaying ? stage.mtp_weight_decay : stage.mtp_weight;
+    options.balance_weight = stage.balance_weight;
+  }
+  return options;
+}
+
+void Trainer::enter_stage() {
+  const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
+  std::vector<DataSource> sources;
+  for (const RunData& data : data_) {
+    const auto weight = stage.mixture.find(data.name);
+    if (!stage.mixture.empty() && weight == stage.mixture.end()) continue;
+    sources.push_back({data.name, data.train, stage.mixture.empty() ? 1.0 : weight->second});
+  }
+  in_context(fmt::format("stage {}", stage.name.empty() ? std::to_string(state_.stage) : stage.name), [&] {
+    dataset_ =
+        std::make_unique<Dataset>(sources, stage.row, recipe_.seed + static_cast<uint64_t>(state_.stage));
+    if (!state_.data.sources.empty()) {
+      dataset_->seek(state_.data);
+    } else {  // the stage's beginning, but perhaps after rollbacks to it
+      for (uint64_t salt = 0; salt < state_.data.salt; ++salt) dataset_->change_order();
+    }
+  });
+  learner_.reset();
+  learner_ = options_.learner(table_, masters_, stage);
+}
+
+bool Trainer::run() {
+  if (state_.step > 0 && state_.stage < std::ssize(recipe_.stages)) {
+    log_event("resumed", fmt::format("from step {}", state_.step));
+  }
+  if (folder_.checkpoints().empty()) checkpoint();
+  while (state_.stage < std::ssize(recipe_.stages)) {
+    enter_stage();
+    const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
+    const int64_t at = state_.stage;
+    while (state_.stage == at && state_.stage_step < stage.steps) {
+      if (options_.stop && options_.stop()) {
+        checkpoint();
+        return false;
+      }
+      one_step();
+      const bool last = state_.stage_step == stage.steps;
+      if (!last && recipe_.validation_every > 0 && state_.step % recipe_.validation_every == 0) validate();
+      if (!last && state_.step % recipe_.checkpoint_every == 0) checkpoint();
+    }
+    if (state_.stage != at) continue;  // rolled back into an earlier stage
+    validate();
+    ++state_.stage;
+    state_.stage_step = 0;
+    state_.data = {};
+    dataset_.reset();
+    checkpoint();
+  }
+  return true;
+}
+
+void Trainer::one_step() {
+  const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
+  const auto start = Clock::now();
+  Step step;
+  step.rows = stage.rows(state_.stage_step);
+  for (int64_t i = 0; i < step.rows; ++i) {
+    for (RowDocument& document : dataset_->next_row()) step.documents.push_back(std::move(document));
+  }
+  // After a rollback the router works with the weights it had then, while the rest moves on.
+  const bool anticipating = state_.anticipate_left > 0;
+  if (anticipating) {
+    swap_routers();
+    learner_->refresh();
+    swap_routers();
+  } else {
+    learner_->refresh();
+  }
+  std::fill(gradients_.begin(), gradients_.end(), 0.0f);
+  const auto views = table_.gradient_views(gradients_.data(), [this](const auto& p) { return trained(p); });
+  step.figures = learner_->learn(step.documents, pass_options(), views);
+  hold_equal_streams(table_, gradients_.data());
+  inject(step);
+  step.report =
+      optimizer_.measure(*options_.pool, gradients_.data(), [this](const auto& p) { return trained(p); });
+  // In the warm-up the indexer's loss is what is learned.
+  step.verdict = guard_.judge(step.figures.loss, step.report.norm, step.report.finite);
+  const double share = stage.schedule().share(state_.stage_step);
+  const double adamw = stage.adamw_rate > 0 ? stage.adamw_rate : stage.rate;
+  step.rates = {share * stage.rate, share * adamw,
+                share * (stage.vector_rate > 0 ? stage.vector_rate : adamw)};
+  if (step.verdict.decision == SpikeDecision::take) take(step);
+
+  for (const RowDocument& document : step.documents) state_.tokens += std::ssize(document.tokens);
+  state_.data = dataset_->position();
+  step.seconds = seconds_since(start);
+
+  StepRecord record;
+  record.step = state_.step + 1;
+  record.steps = recipe_.steps();
+  record.stage = stage.name;
+  record.figures = step.figures;
+  record.rate = step.rates.muon;
+  record.norm = step.report.norm;
+  record.seconds = step.seconds;
+  record.mtp_weight = pass_options().mtp_weight;
+  record.tokens = state_.tokens;
+  record.packed = static_cast<double>(step.figures.tokens) / static_cast<double>(step.rows * stage.row);
+  record.verdict = step.verdict;
+  record.skipped = std::ssize(step.report.skipped);
+  record.skipped_experts = step.report.skipped_experts;
+  for (const auto& load : step.figures.expert_load) {
+    if (!load.empty()) record.load.push_back(load_statistics(load));
+  }
+  ++state_.step;
+  ++state_.stage_step;
+  if (state_.anticipate_left > 0 && --state_.anticipate_left == 0) older_routers_.clear();
+  log_step(step, record);
+  if (options_.on_step) options_.on_step(record);
+  if (step.verdict.decision == SpikeDecision::rollback) roll_back(step.verdict);
+}
+
+void Trainer::take(const Step& step) {
+  if (recipe_.clip > 0 && step.report.norm > recipe_.clip) {
+    const auto scale = static_cast<float>(recipe_.clip / step.report.norm);
+    for (float& g : gradients_) g *= scale;
+  }
+  optimizer_.step(*options_.pool, *options_.kernels, gradients_.data(), step.rates, masters_.values.data());
+  const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
+  if (stage.attention == AttentionStage::indexer) return;
+  for (size_t layer = 0; layer < step.figures.expert_load.size(); ++layer) {
+    const auto& load = step.figures.expert_load[layer];
+    const auto main = static_cast<size_t>(table_.config().num_hidden_layers);
+    const std::string block =
+        layer < main ? fmt::format("layers.{}", layer) : fmt::format("mtp.{}", layer - main);
+    const TrainedParam* bias = table_.find(block + ".ffn.gate.bias");
+    if (bias == nullptr || std::ssize(load) != bias->values()) continue;
+    update_router_bias(load, stage.bias_speed, masters_.values.data() + bias->offset);
+  }
+}
+
+// Exchanges the router's values with the older ones; fills those first if there are none.
+void Trainer::swap_routers() {
+  const bool fill = older_routers_.empty();
+  size_t at = 0;
+  for (const TrainedParam& p : table_.params()) {
+    if (!is_router(p)) continue;
+    float* values = masters_.values.data() + p.offset;
+    if (fill) {
+      older_routers_.insert(older_routers_.end(), values, values + p.values());
+    } else {
+      std::swap_ranges(values, values + p.values(), older_routers_.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    at += static_cast<size_t>(p.values());
+  }
+}
+
+void Trainer::roll_back(const SpikeGuard::Verdict& verdict) {
+  const auto steps = folder_.checkpoints();
+  const int64_t rollbacks = state_.rollbacks + 1;
+  if (steps.empty() || rollbacks > recipe_.guard.rollbacks) {
+    log_event("gave up", steps.empty() ? "no checkpoint to go back to" : "too many rollbacks");
+    bad_input(
+        "step {}: expected a loss like before, found z-scores of {:.1f} (loss) and {:.1f} (gradient norm) {}",
+        state_.step, verdict.loss_z, verdict.norm_z,
+        steps.empty() ? "before the first checkpoint" : "after every rollback that the recipe allows");
+  }
+  const int64_t from = state_.step;
+  state_ = folder_.load(steps.back(), table_, masters_, optimizer_);
+  guard_ = SpikeGuard(recipe_.guard);
+  guard_.loss.set({state_.guard_loss.begin(), state_.guard_loss.end()});
+  guard_.norm.set({state_.guard_norm.begin(), state_.guard_norm.end()});
+  state_.rollbacks = rollbacks;
+  state_.anticipate_left = recipe_.guard.anticipate;
+  older_routers_.clear();
+  if (state_.anticipate_left > 0) swap_routers();
+  ++state_.data.salt;
+  state_.data.waiting.clear();
+  log_event("rollback",
+            fmt::format("from step {} to {}, in another order of the data, routing by the weights "
+                        "of that checkpoint for {} steps",
+                        from, state_.step, state_.anticipate_left));
+  state_.log_bytes = folder_.log_bytes();
+  folder_.replace_state(steps.back(), state_);
+  enter_stage();
+}
+
+void Trainer::inject(Step& step) {
+  ++begun_;
+  for (const InjectedFault& fault : options_.faults) {
+    if (begun_ < fault.step || begun_ >= fault.step + fault.count) continue;
+    if (fault.kind == InjectedFault::Kind::kill) std::raise(SIGKILL);
+    if (fault.kind == InjectedFault::Kind::nan) gradients_[0] = std::numeric_limits<float>::quiet_NaN();
+    if (fault.kind == InjectedFault::Kind::spike) {
+      step.figures.loss *= 10;
+      for (float& g : gradients_) g *= 1000;
+    }
+    log_event("injected",
+              fault.kind == InjectedFault::Kind::nan ? "a gradient that is no number" : "a spike");
+  }
+}
+
+void Trainer::checkpoint() {
+  // While the router's weights are held back, the checkpoint of the rollback is the one to go on from.
+  if (state_.anticipate_left > 0 && state_.stage < std::ssize(recipe_.stages)) return;
+  state_.guard_loss.assign(guard_.loss.values().begin(), guard_.loss.values().end());
+  state_.guard_norm.assign(guard_.norm.values().begin(), guard_.norm.values().end());
+  state_.guard_skipped = guard_.skipped;
+  state_.log_bytes = folder_.log_bytes();
+  folder_.save(state_, table_, masters_, optimizer_, recipe_.checkpoint_keep);
+}
+
+void Trainer::validate() {
+  const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
+  PassOptions options = pass_options();
+  learner_->refresh();
+  nlohmann::ordered_json line = {{"event", "validation"}, {"step", state_.step}};
+  for (const RunData& data : data_) {
+    if (data.validation == nullptr) continue;
+    Row documents;
+    for (Row& row : validation_rows(*data.validation, stage.row, recipe_.validation_tokens)) {
+      for (RowDocument& document : row) documents.push_back(std::move(document));
+    }
+    if (documents.empty()) continue;
+    const PassFigures figures = learner_->evaluate(documents, options);
+    const ShardInfo& info = data.validation->info();
+    const double bytes =
+        info.labels > 0 ? static_cast<double>(info.label_bytes) / static_cast<double>(info.labels) : 0;
+    const double bits = bytes > 0 ? figures.lm / std::numbers::ln2 / bytes : 0;
+    line[data.name] = {{"loss", figures.lm}, {"bits_per_byte", bits}, {"labels", figures.labels}};
+    if (options_.on_message) {
+      options_.on_message(fmt::format("step {}: validation {}: loss {:.4f}, {:.4f} bits per byte",
+                                      state_.step, data.name, figures.lm, bits));
+    }
+  }
+  if (line.size() > 2) folder_.log(line.dump());
+}
+
+void Trainer::log_event(const std::string& event, const std::string& detail) {
+  folder_.log(nlohmann::ordered_json{{"event", event}, {"step", state_.step}, {"detail", detail}}.dump());
+  if (options_.on_message) options_.on_message(fmt::format("step {}: {}: {}", state_.step, event, detail));
+}
+
+void Trainer::log_step(const Step& step, const StepRecord& r) {
+  const PassFigures& f = step.figures;
+  nlohmann::ordered_json line = {
+      {"step", r.step},       {"stage", r.stage},     {"loss", f.loss},
+      {"lm", f.lm},           {"mtp", f.mtp},         {"balance", f.balance},
+      {"norm", r.norm},       {"rate", r.rate},       {"adamw_rate", step.rates.adamw},
+      {"tokens", r.tokens},   {"packed", r.packed},   {"mtp_weight", r.mtp_weight},
+      {"seconds", r.seconds}, {"skipped", r.skipped}, {"skipped_experts", r.skipped_experts}};
+  if (r.verdict.decision != SpikeDecision::take) {
+    line["decision"] = name(r.verdict.decision);
+    line["loss_z"] = r.verdict.loss_z;
+    line["norm_z"] = r.verdict.norm_z;
+  }
+  for (size_t layer = 0; layer < f.expert_load.size(); ++layer) {
+    if (f.expert_load[layer].empty()) continue;
+    const LoadStatistics s = load_statistics(f.expert_load[layer]);
+    line["load"].push_back(
+        {{"layer", layer}, {"max", s.max_over_mean}, {"entropy", s.entropy}, {"dead", s.dead}});
+  }
+  for (size_t layer = 0; layer < f.indexer.size(); ++layer) {
+    const IndexerFigures& i = f.indexer[layer];
+    if (i.queries == 0) continue;
+    const auto n = static_cast<double>(i.queries);
+    line["indexer"].push_back(
+        {{"layer", layer}, {"kl", i.kl / n}, {"kl_uniform", i.kl_uniform / n}, {"captured", i.captured / n}});
+  }
+  folder_.log(line.dump());
+}
+
+std::vector<InjectedFault> parse_faults(const std::string& text) {
+  std::vector<InjectedFault> faults;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string each = text.substr(begin, end - begin);
+    const size_t at = each.find('@'), times = each.find('x', at == each.npos ? 0 : at);
+    const std::string kind = each.substr(0, std::min(at, each.size()));
+    const auto number = [&](const std::string& digits) {
+      if (digits.empty() || digits.size() > 9 || digits.find_first_not_of("0123456789") != digits.npos) {
+        bad_input("--inject: expected nan@STEP, spike@STEPxCOUNT or kill@STEP, found \"{}\"",
+                  printable(each));
+      }
+      return std::stoll(digits);
+    };
+    InjectedFault fault;
+    if (kind == "spike") {
+      fault.kind = InjectedFault::Kind::spike;
+    } else if (kind == "kill") {
+      fault.kind = InjectedFault::Kind::kill;
+    } else if (kind != "nan") {
+      number("");
+    }
+    fault.step =
+        number(at == each.npos ? "" : each.substr(at + 1, times == each.npos ? times : times - at - 1));
+    if (times != each.npos) fault.count = number(each.substr(times + 1));
+    faults.push_back(fault);
+    begin = end + 1;
+  }
+  return faults;
+}
+
+}  // namespace fathom
