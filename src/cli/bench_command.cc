@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/interrupt.h"
 #include "cli/say.h"
 #include "engine/bench/bench.h"
 #include "engine/bench/environment.h"
@@ -48,10 +49,12 @@ bench::Options options_of(const BenchArguments& arguments) {
   options.prefill_tokens = arguments.prefill;
   options.folder = arguments.folder;
   if (!arguments.max_context.empty())
-    options.max_context = parse_bytes(arguments.max_context, "--max-context");
-  if (isatty(STDERR_FILENO) != 0 || arguments.model.verbose) {
-    options.progress = [](std::string_view line) { say("bench: {}\n", line); };
-  }
+    options.max_context = parse_binary(arguments.max_context, "--max-context", "tokens such as 256K");
+  const bool tells = isatty(STDERR_FILENO) != 0 || arguments.model.verbose;
+  options.progress = [tells](std::string_view line) {
+    check_interrupt();  // by an exception, so that temporary files are removed
+    if (tells && !line.empty()) say("bench: {}\n", printable(line, 400));
+  };
   return options;
 }
 
@@ -81,8 +84,8 @@ void run_bench(const BenchArguments& arguments) {
     const auto& all = bench::benchmarks();
     if (std::none_of(all.begin(), all.end(), [&](const auto& each) { return each.name == name; })) {
       throw CLI::ValidationError("bench",
-                                 "expected machine, linear, decode, prefill, batch, long-context, tokenizer, "
-                                 "memory or (alone) signature, found " +
+                                 "expected machine, linear, decode, prefill, batch, long-context, load, "
+                                 "tokenizer, memory or (alone) signature, found " +
                                      name);
     }
   }
@@ -99,6 +102,7 @@ void run_bench(const BenchArguments& arguments) {
   }
   std::vector<bench::Report> reports;
   for (const bench::Benchmark* each : chosen) {
+    options.progress(fmt::format("{}: {}", each->name, each->what));
     reports.push_back(each->run(options));
     if (!arguments.json) fmt::print("{}", bench::to_table({reports.back()}));
     std::fflush(stdout);

@@ -125,6 +125,10 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
 }
 
 int64_t parse_bytes(const std::string& text, const std::string& flag) {
+  return parse_binary(text, flag, "bytes such as 8G");
+}
+
+int64_t parse_binary(const std::string& text, const std::string& flag, std::string_view what) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   const std::string unit(end);
@@ -135,7 +139,7 @@ int64_t parse_bytes(const std::string& text, const std::string& flag) {
                         : unit == "T" || unit == "TiB" ? 1024.0 * 1024 * 1024 * 1024
                                                        : 0;
   if (end == text.c_str() || factor == 0 || !(value > 0) || value * factor > 9e18) {
-    bad_input("{}: expected a number of bytes such as 8G, found '{}'", flag, printable(text));
+    bad_input("{}: expected a number of {}, found '{}'", flag, what, printable(text));
   }
   return static_cast<int64_t>(value * factor);
 }

@@ -57,5 +57,7 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& pat
 
 /// "1.5G", "512M", "1048576" to bytes. Throws Error(bad_input) naming `flag`.
 int64_t parse_bytes(const std::string& text, const std::string& flag);
+/// The same of anything; `what` is named in the error, as "tokens such as 256K".
+int64_t parse_binary(const std::string& text, const std::string& flag, std::string_view what);
 
 }  // namespace fathom::cli

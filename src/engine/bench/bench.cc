@@ -11,6 +11,7 @@ const std::vector<Benchmark>& benchmarks() {
       {"batch", "1, 4 and 16 sequences at once", batch_bench},
       {"long-context", "a decode step at 16K to 1M tokens, part by part; memory of the state",
        long_context_bench},
+      {"load", "opening a model, and its first token", load_bench},
       {"tokenizer", "loading, encoding, decoding", tokenizer_bench},
       {"memory", "states and passes", memory_bench},
   };

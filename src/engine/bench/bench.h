@@ -26,10 +26,11 @@ struct Options {
                                  ///< removed under the system's folder for temporary files
   std::string model_name;
   std::function<std::shared_ptr<const Model>()> model;
-  std::filesystem::path model_path;
+  std::filesystem::path model_path;  ///< whose weights the limits count, as they lie in its files
   std::function<std::shared_ptr<const Tokenizer>()> tokenizer;
   std::filesystem::path text;  ///< tokenizer: what to encode; empty = the bundled held-out text
-  std::function<void(std::string_view)> progress;  ///< one line about what is going on; may be empty
+  /// One line about what is going on; may be empty. May throw to end the work: what was made is removed.
+  std::function<void(std::string_view)> progress;
 };
 
 struct Benchmark {
@@ -47,5 +48,6 @@ Report batch_bench(const Options& options);
 Report long_context_bench(const Options& options);
 Report tokenizer_bench(const Options& options);
 Report memory_bench(const Options& options);
+Report load_bench(const Options& options);
 
 }  // namespace fathom::bench

@@ -14,7 +14,7 @@ namespace fathom::bench {
 struct Figure {
   std::string name;   ///< "bf16, 1 row"
   std::string unit;   ///< "GB/s", "tokens/s", "ms", ...
-  double best = 0;    ///< the best of the rounds
+  double best = 0;    ///< the best of the rounds: the least time or the highest rate
   double median = 0;  ///< their median
   double limit = 0;   ///< in the same unit; 0 = none
   std::string limit_name = {};
