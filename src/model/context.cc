@@ -214,6 +214,17 @@ void Context<Real>::swiglu(Mat<const Real> gate, Mat<const Real> up, const Real*
   });
 }
 
+template <class Real>
+void Context<Real>::swiglu_backward(Mat<const Real> gate, Mat<const Real> up, const Real* route, Real limit,
+                                    Mat<const Real> d_act, Mat<Real> act, Mat<Real> d_gate, Mat<Real> d_up,
+                                    Real* d_route) const {
+  parallel_rows(gate.rows, gate.cols * 24, [&](int64_t first, int64_t last) {
+    kernels_.swiglu_backward(gate.row(first), up.row(first), route ? route + first : nullptr, limit,
+                             d_act.row(first), last - first, gate.cols, act.row(first), d_gate.row(first),
+                             d_up.row(first), d_route ? d_route + first : nullptr);
+  });
+}
+
 FATHOM_INSTANTIATE_CLASS(Context);
 
 }  // namespace fathom

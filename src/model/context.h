@@ -101,6 +101,10 @@ class Context {
   void quantise_fp8(Real* x, int64_t rows, int64_t stride, int64_t dim, int64_t block) const;
   void hadamard_fp4(Real* x, int64_t rows, int64_t stride, int64_t dim) const;
   void swiglu(Mat<const Real> gate, Mat<const Real> up, const Real* route, Real limit, Mat<Real> act) const;
+  /// Sets act (again), d_gate, d_up and d_route [rows] (or null).
+  void swiglu_backward(Mat<const Real> gate, Mat<const Real> up, const Real* route, Real limit,
+                       Mat<const Real> d_act, Mat<Real> act, Mat<Real> d_gate, Mat<Real> d_up,
+                       Real* d_route) const;
 
  private:
   /// x as a quantised weight's input is in release numerics, in the arena; else x itself.

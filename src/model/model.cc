@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/error.h"
-#include "formats/decode.h"
+#include "model/batch_angles.h"
 #include "model/block.h"
-#include "model/hyper_connection.h"
-#include "model/instantiate.h"
+#include "model/embedding.h"
+#include "model/head.h"
+#include "model/mtp.h"
 
 namespace fathom {
 
@@ -24,6 +26,15 @@ std::shared_ptr<const Model> Model::open(std::shared_ptr<const Checkpoint> check
   return model;
 }
 
+std::shared_ptr<const Model> Model::over(const ModelConfig& config, const ModelParams<WeightView>& params,
+                                         std::shared_ptr<const void> owner) {
+  auto model = std::make_shared<Model>();
+  model->config_ = config;
+  model->weights_ = Weights::over(params, std::move(owner));
+  model->rope_ = std::make_unique<const RopeTables>(config);
+  return model;
+}
+
 KvState Model::new_state(const Numerics& numerics, int64_t scalar_bytes) const {
   const bool indexed = std::any_of(config_.layers.begin(), config_.layers.end(),
                                    [](const LayerConfig& layer) { return layer.kind == LayerKind::csa; });
@@ -36,51 +47,6 @@ KvState Model::new_state(const Numerics& numerics, int64_t scalar_bytes) const {
 }
 
 template <class Real>
-Mat<Real> Model::embed(const Context<Real>& ctx, const std::vector<int32_t>& tokens) const {
-  const int64_t D = config_.hidden_size;
-  const Mat<Real> x = ctx.scratch(static_cast<int64_t>(tokens.size()), D);
-  for (int64_t t = 0; t < x.rows; ++t) {
-    const int32_t id = tokens[static_cast<size_t>(t)];
-    if (id < 0 || id >= config_.vocab_size) {
-      bad_input("token {}: expected an id below {}, found {}", t, config_.vocab_size, id);
-    }
-    decode_row(weights_->params().embed, id, x.row(t));
-  }
-  return x;
-}
-
-template <class Real>
-BatchAngles<Real> Model::angles(const Context<Real>& ctx, const Batch& batch, LayerSlot slot) const {
-  const int64_t pairs = rope_->main.pairs(), rows = batch.rows();
-  const BatchAngles<Real> a{ctx.scratch(rows, pairs), ctx.scratch(rows, pairs), ctx.scratch(rows, pairs),
-                            ctx.scratch(rows, pairs)};
-  for (const Span& span : batch.spans) {
-    const int64_t start = slot.of(*span.kv).position();
-    ctx.parallel_rows(span.count, pairs * 64, [&](int64_t first, int64_t last) {
-      for (int64_t t = first; t < last; ++t) {
-        const int64_t row = span.first_row + t;
-        rope_->main.angles(start + t, a.main_cos.row(row), a.main_sin.row(row));
-        rope_->compress.angles(start + t, a.compress_cos.row(row), a.compress_sin.row(row));
-      }
-    });
-  }
-  return a;
-}
-
-template <class Real>
-Mat<Real> Model::logits(const Context<Real>& ctx, const HeadParams<WeightView>& head,
-                        Mat<const Real> streams) const {
-  const Mat<Real> out = ctx.scratch(streams.rows, config_.vocab_size);
-  const ArenaScope scope(ctx.arena());
-  const Mat<Real> x = ctx.scratch(streams.rows, config_.hidden_size);
-  hc_head<Real>(ctx, config_, head.hc, streams, x);
-  ctx.rms_norm(x.data, ctx.values(head.norm), static_cast<Real>(config_.rms_norm_eps), x.rows, x.cols,
-               x.data);
-  ctx.linear(x, weights_->params().lm_head, out);
-  return out;
-}
-
-template <class Real>
 ForwardResult<Real> Model::forward(const Context<Real>& ctx, const Batch& batch) const {
   const int64_t rows = batch.rows(), D = config_.hidden_size, n = config_.hc_mult;
   const Mat<Real> streams = ctx.scratch(rows, n * D);
@@ -89,11 +55,8 @@ ForwardResult<Real> Model::forward(const Context<Real>& ctx, const Batch& batch)
   for (const Span& span : batch.spans) starts.push_back(span.kv->position());
   try {
     const ArenaScope scope(ctx.arena());
-    const Mat<Real> x = embed(ctx, batch.tokens);
-    for (int64_t t = 0; t < rows; ++t) {
-      for (int64_t i = 0; i < n; ++i) std::copy_n(x.row(t), D, streams.row(t) + i * D);
-    }
-    const BatchAngles<Real> a = angles(ctx, batch, LayerSlot{});
+    copy_to_streams<Real>(ctx, embed(ctx, weights_->params().embed, batch.tokens), streams);
+    const BatchAngles<Real> a = batch_angles(ctx, *rope_, batch, LayerSlot{});
     for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
       block_forward<Real>(ctx, config_, *weights_, weights_->params().layers[static_cast<size_t>(i)], i,
                           {i, false}, *rope_, a, batch, batch.tokens.data(), streams);
@@ -112,7 +75,8 @@ ForwardResult<Real> Model::forward(const Context<Real>& ctx, const Batch& batch)
       std::copy_n(streams.row(span.first_row + t), n * D, picked.row(row++));
     }
   }
-  return {logits<Real>(ctx, weights_->params().head, picked), streams};
+  const ModelParams<WeightView>& w = weights_->params();
+  return {head_forward<Real>(ctx, config_, w.head, w.lm_head, picked), streams};
 }
 
 template <class Real>
@@ -120,28 +84,17 @@ Mat<Real> Model::forward_mtp(const Context<Real>& ctx, int64_t block, const Batc
                              Mat<const Real> streams) const {
   FATHOM_CHECK(block >= 0 && block < mtp_blocks());
   const MtpParams<WeightView>& w = weights_->params().mtp[static_cast<size_t>(block)];
-  const int64_t rows = batch.rows(), D = config_.hidden_size, n = config_.hc_mult;
-  const int64_t layer = config_.num_hidden_layers + block;
-  const auto eps = static_cast<Real>(config_.rms_norm_eps);
-  const Mat<Real> x = ctx.scratch(rows, n * D);
+  const int64_t rows = batch.rows(), layer = config_.num_hidden_layers + block;
+  const Mat<Real> x = ctx.scratch(rows, streams.cols);
   {
     const ArenaScope scope(ctx.arena());
-    const Mat<Real> e = embed(ctx, batch.tokens);
-    ctx.rms_norm(e.data, ctx.values(w.enorm), eps, rows, D, e.data);
-    const Mat<Real> from_embedding = ctx.scratch(rows, D);
-    ctx.linear(e, w.e_proj, from_embedding);
-    const Mat<Real> h = ctx.scratch(rows * n, D);
-    ctx.rms_norm(streams.data, ctx.values(w.hnorm), eps, rows * n, D, h.data);
-    ctx.linear(h, w.h_proj, {x.data, rows * n, D});
-    for (int64_t t = 0; t < rows; ++t) {
-      for (int64_t c = 0; c < n * D; ++c) x.row(t)[c] += from_embedding.row(t)[c % D];
-    }
+    mtp_input<Real>(ctx, config_, w, weights_->params().embed, batch.tokens, streams, x);
     const LayerSlot slot{block, true};
-    block_forward<Real>(ctx, config_, *weights_, w.block, layer, slot, *rope_, angles(ctx, batch, slot),
-                        batch, batch.tokens.data(), x);
+    block_forward<Real>(ctx, config_, *weights_, w.block, layer, slot, *rope_,
+                        batch_angles(ctx, *rope_, batch, slot), batch, batch.tokens.data(), x);
   }
   if (ctx.trace) ctx.trace->streams(layer, x.data, rows, x.cols);
-  return logits<Real>(ctx, w.head, x);
+  return head_forward<Real>(ctx, config_, w.head, weights_->params().lm_head, x);
 }
 
 template ForwardResult<float> Model::forward(const Context<float>&, const Batch&) const;

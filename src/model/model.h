@@ -24,6 +24,11 @@ class Model {
   static std::shared_ptr<const Model> open(const std::filesystem::path& path);
   static std::shared_ptr<const Model> open(std::shared_ptr<const Checkpoint> checkpoint);
 
+  /// A model over weights in memory, as training has them: matrices of any dtype, small tensors F32 (F64 for
+  /// the double model). `owner` keeps them alive; their values may change between passes.
+  static std::shared_ptr<const Model> over(const ModelConfig& config, const ModelParams<WeightView>& params,
+                                           std::shared_ptr<const void> owner);
+
   const ModelConfig& config() const { return config_; }
   const Weights& weights() const { return *weights_; }
   const RopeTables& rope() const { return *rope_; }
@@ -47,14 +52,6 @@ class Model {
                         Mat<const Real> streams) const;
 
  private:
-  template <class Real>
-  Mat<Real> embed(const Context<Real>& ctx, const std::vector<int32_t>& tokens) const;
-  template <class Real>
-  BatchAngles<Real> angles(const Context<Real>& ctx, const Batch& batch, LayerSlot slot) const;
-  template <class Real>
-  Mat<Real> logits(const Context<Real>& ctx, const HeadParams<WeightView>& head,
-                   Mat<const Real> streams) const;
-
   ModelConfig config_;
   std::shared_ptr<const Weights> weights_;
   std::unique_ptr<const RopeTables> rope_;

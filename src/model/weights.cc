@@ -1,8 +1,16 @@
 #include "model/weights.h"
 
-#include "base/error.h"
+#include <utility>
 
 namespace fathom {
+
+std::shared_ptr<const Weights> Weights::over(const ModelParams<WeightView>& params,
+                                             std::shared_ptr<const void> owner) {
+  auto weights = std::make_shared<Weights>();
+  weights->params_ = params;
+  weights->owner_ = std::move(owner);
+  return weights;
+}
 
 std::shared_ptr<const Weights> Weights::load(std::shared_ptr<const Checkpoint> checkpoint,
                                              const ModelConfig& config) {

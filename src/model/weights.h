@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "model/params.h"
 
@@ -23,9 +24,17 @@ class Weights {
   static std::shared_ptr<const Weights> load(std::shared_ptr<const Checkpoint> checkpoint,
                                              const ModelConfig& config);
 
+  /// Weights in memory that `owner` keeps alive.
+  static std::shared_ptr<const Weights> over(const ModelParams<WeightView>& params,
+                                             std::shared_ptr<const void> owner);
+
   const ModelParams<WeightView>& params() const { return params_; }
   int64_t mtp_blocks() const { return static_cast<int64_t>(params_.mtp.size()); }
-  const Checkpoint& checkpoint() const { return *checkpoint_; }
+  /// The file that the weights came from; only weights that were loaded have one.
+  const Checkpoint& checkpoint() const {
+    FATHOM_CHECK(checkpoint_ != nullptr);
+    return *checkpoint_;
+  }
   /// Expert e of the block `moe` belongs to.
   ExpertLease acquire(const MoeParams<WeightView>& moe, int64_t e) const {
     return {moe.experts[static_cast<size_t>(e)], nullptr};
@@ -35,6 +44,7 @@ class Weights {
 
  private:
   std::shared_ptr<const Checkpoint> checkpoint_;
+  std::shared_ptr<const void> owner_;
   ModelParams<WeightView> params_;
   std::vector<std::vector<float>> vectors_;
   std::vector<std::vector<int32_t>> tables_;

@@ -3,19 +3,11 @@
 #include <algorithm>
 
 #include "model/instantiate.h"
-#include "model/moe/expert.h"
-#include "model/moe/router.h"
 
 namespace fathom {
 namespace {
 
-// Pairs (row, its place among the row's k routes) in expert order, rows ascending within an expert.
-struct Groups {
-  const int32_t* first;  // [E + 1]
-  const int32_t* pair;   // [rows * k], row * k + place
-};
-
-Groups group_by_expert(Arena& arena, const int32_t* ids, int64_t rows, int64_t k, int64_t experts) {
+ExpertGroups group_by_expert(Arena& arena, const int32_t* ids, int64_t rows, int64_t k, int64_t experts) {
   auto* first = arena.allocate<int32_t>(experts + 1);
   auto* pair = arena.allocate<int32_t>(rows * k);
   auto* next = arena.allocate<int32_t>(experts);
@@ -27,18 +19,31 @@ Groups group_by_expert(Arena& arena, const int32_t* ids, int64_t rows, int64_t k
   return {first, pair};
 }
 
+template <class Real>
+ExpertSaved<Real> saved_of(const ExpertSaved<Real>& all, int64_t first, int64_t count) {
+  return {all.gate.slice_rows(first, count), all.up.slice_rows(first, count)};
+}
+
 }  // namespace
 
 template <class Real>
 void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weights& weights,
                  const MoeParams<WeightView>& w, int64_t layer, const int32_t* tokens, Mat<const Real> x,
-                 Mat<Real> y) {
-  const ArenaScope scope(ctx.arena());
+                 Mat<Real> y, MoeSaved<Real>* saved) {
+  const MaybeScope scope(ctx.arena(), saved == nullptr);
   const int64_t rows = x.rows, D = x.cols, k = config.num_experts_per_tok;
   const auto limit = static_cast<Real>(config.swiglu_limit);
-  const Routes<Real> routes = route<Real>(ctx, config, w, config.layer(layer).hash, tokens, x);
+  const Routes<Real> routes =
+      route<Real>(ctx, config, w, config.layer(layer).hash, tokens, x, saved ? &saved->router : nullptr);
   if (ctx.trace) ctx.trace->router(layer, routes.ids, routes.weights, rows, k);
-  const Groups groups = group_by_expert(ctx.arena(), routes.ids, rows, k, config.n_routed_experts);
+  const ExpertGroups groups = group_by_expert(ctx.arena(), routes.ids, rows, k, config.n_routed_experts);
+  if (saved) {
+    const int64_t inter = config.moe_intermediate_size;
+    saved->routes = routes;
+    saved->groups = groups;
+    saved->experts = {ctx.scratch(rows * k, inter), ctx.scratch(rows * k, inter)};
+    saved->shared = {ctx.scratch(rows, inter), ctx.scratch(rows, inter)};
+  }
 
   for (int64_t t = 0; t < rows; ++t) std::fill_n(y.row(t), D, Real(0));
   for (int64_t e = 0; e < config.n_routed_experts; ++e) {
@@ -53,7 +58,9 @@ void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weig
       route_weights[i] = routes.weights[pairs[i]];
     }
     const ExpertLease lease = weights.acquire(w, e);
-    expert_forward<Real>(ctx, lease.weights, limit, in, route_weights, out);
+    const ExpertSaved<Real> part =
+        saved ? saved_of(saved->experts, groups.first[e], count) : ExpertSaved<Real>{};
+    expert_forward<Real>(ctx, lease.weights, limit, in, route_weights, out, saved ? &part : nullptr);
     ctx.parallel_rows(count, D, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         Real* sum = y.row(pairs[i] / k);
@@ -63,11 +70,59 @@ void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weig
     });
   }
   const Mat<Real> shared = ctx.scratch(rows, D);
-  expert_forward<Real>(ctx, w.shared, limit, x, nullptr, shared);
+  expert_forward<Real>(ctx, w.shared, limit, x, nullptr, shared, saved ? &saved->shared : nullptr);
   for (int64_t t = 0; t < rows; ++t) {
     for (int64_t c = 0; c < D; ++c) y.row(t)[c] += shared.row(t)[c];
   }
 }
+
+template <class Real>
+double moe_backward(const Context<Real>& ctx, const ModelConfig& config, const Weights& weights,
+                    const MoeParams<WeightView>& w, const std::vector<Span>* documents, Mat<const Real> x,
+                    const MoeSaved<Real>& saved, Mat<const Real> dy, Mat<Real> dx,
+                    const MoeParams<Mat<Real>>& grad) {
+  const ArenaScope scope(ctx.arena());
+  const int64_t rows = x.rows, D = x.cols, k = saved.routes.k;
+  const auto limit = static_cast<Real>(config.swiglu_limit);
+  Real* d_weights = ctx.arena().template allocate<Real>(rows * k);
+  for (int64_t e = 0; e < config.n_routed_experts; ++e) {
+    const int64_t first = saved.groups.first[e], count = saved.groups.first[e + 1] - first;
+    if (count == 0) continue;
+    const ArenaScope expert_scope(ctx.arena());
+    const int32_t* pairs = saved.groups.pair + first;
+    const Mat<Real> in = ctx.scratch(count, D), d_out = ctx.scratch(count, D), d_in = ctx.scratch(count, D);
+    Real* route_weights = ctx.arena().template allocate<Real>(count);
+    Real* d_route = ctx.arena().template allocate<Real>(count);
+    ctx.parallel_rows(count, D * 2, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        std::copy_n(x.row(pairs[i] / k), D, in.row(i));
+        std::copy_n(dy.row(pairs[i] / k), D, d_out.row(i));
+        route_weights[i] = saved.routes.weights[pairs[i]];
+      }
+    });
+    const ExpertLease lease = weights.acquire(w, e);
+    expert_backward<Real>(ctx, lease.weights, limit, in, route_weights, saved_of(saved.experts, first, count),
+                          d_out, d_in, d_route, grad.experts[static_cast<size_t>(e)]);
+    ctx.parallel_rows(count, D, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        Real* sum = dx.row(pairs[i] / k);
+        for (int64_t c = 0; c < D; ++c) sum[c] += d_in.row(i)[c];
+        d_weights[pairs[i]] = d_route[i];
+      }
+    });
+  }
+  const Mat<Real> d_in = ctx.scratch(rows, D);
+  expert_backward<Real>(ctx, w.shared, limit, x, nullptr, saved.shared, dy, d_in, nullptr, grad.shared);
+  ctx.parallel_rows(rows, D, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t c = 0; c < D; ++c) dx.row(t)[c] += d_in.row(t)[c];
+    }
+  });
+  const double balance_weight = ctx.training ? ctx.training->balance_weight : 0;
+  return route_backward<Real>(ctx, config, w, x, saved.routes, saved.router, d_weights, documents,
+                              balance_weight, dx, grad.gate);
+}
 FATHOM_INSTANTIATE(moe_forward);
+FATHOM_INSTANTIATE(moe_backward);
 
 }  // namespace fathom

@@ -1,0 +1,128 @@
+#include "model/head.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "model/hyper_connection.h"
+#include "model/instantiate.h"
+
+namespace fathom {
+namespace {
+
+constexpr int64_t kVocabBlock = 2048;              // columns of logits at a time
+constexpr int64_t kRowChunk = 1024;                // rows, whole blocks of linear_dw's sums
+constexpr int64_t kKeptLogits = int64_t{1} << 24;  // of a chunk: more are computed twice
+
+// Losses of one chunk of rows x [rows, D], and, if d_x has data, the gradients.
+template <class Real>
+class ChunkLoss {
+ public:
+  ChunkLoss(const Context<Real>& ctx, const WeightView& lm_head, Mat<const Real> x)
+      : ctx_(ctx), w_(lm_head), x_(x), keep_(x.rows * lm_head.rows <= kKeptLogits) {
+    logits_ = ctx.scratch(x.rows, keep_ ? w_.rows : std::min(kVocabBlock, w_.rows));
+    max_.assign(static_cast<size_t>(x.rows), -std::numeric_limits<Real>::infinity());
+    sum_.assign(static_cast<size_t>(x.rows), 0);
+    relative_.resize(static_cast<size_t>(x.rows));
+  }
+
+  void forward(const int32_t* labels, double* losses) {
+    std::vector<double> own(static_cast<size_t>(x_.rows));
+    for (int64_t first = 0; first < w_.rows; first += kVocabBlock) {
+      const Mat<Real> block = compute(first);
+      ctx_.parallel_rows(x_.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
+        ctx_.kernels().softmax_sums(block.row(begin), end - begin, block.stride, block.cols,
+                                    max_.data() + begin, sum_.data() + begin);
+      });
+      for (int64_t t = 0; t < x_.rows; ++t) {
+        const int64_t at = labels[t] - first;
+        if (at >= 0 && at < block.cols) own[static_cast<size_t>(t)] = static_cast<double>(block.row(t)[at]);
+      }
+    }
+    for (size_t t = 0; t < own.size(); ++t) {
+      losses[t] = static_cast<double>(max_[t]) + std::log(static_cast<double>(sum_[t])) - own[t];
+    }
+  }
+
+  void backward(const int32_t* labels, const Real* factors, Mat<Real> dx, Mat<Real> d_lm_head) {
+    for (int64_t first = 0; first < w_.rows; first += kVocabBlock) {
+      const Mat<Real> block = keep_ ? at(first) : compute(first);
+      for (int64_t t = 0; t < x_.rows; ++t) relative_[static_cast<size_t>(t)] = labels[t] - first;
+      ctx_.parallel_rows(x_.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
+        ctx_.kernels().cross_entropy_backward(block.row(begin), end - begin, block.stride, block.cols,
+                                              max_.data() + begin, sum_.data() + begin,
+                                              relative_.data() + begin, factors + begin);
+      });
+      ctx_.linear_backward(block, x_, w_.slice_rows(first, block.cols), dx,
+                           d_lm_head.data ? d_lm_head.slice_rows(first, block.cols) : d_lm_head,
+                           first == 0 ? Sum::set : Sum::add);
+    }
+  }
+
+ private:
+  Mat<Real> at(int64_t first) const {
+    return logits_.slice_cols(keep_ ? first : 0, std::min(kVocabBlock, w_.rows - first));
+  }
+  Mat<Real> compute(int64_t first) const {
+    const Mat<Real> block = at(first);
+    ctx_.linear(x_, w_.slice_rows(first, block.cols), block);
+    return block;
+  }
+
+  const Context<Real>& ctx_;
+  const WeightView& w_;
+  Mat<const Real> x_;
+  bool keep_;
+  Mat<Real> logits_;
+  std::vector<Real> max_, sum_;
+  std::vector<int64_t> relative_;
+};
+
+}  // namespace
+
+template <class Real>
+Mat<Real> head_forward(const Context<Real>& ctx, const ModelConfig& config, const HeadParams<WeightView>& w,
+                       const WeightView& lm_head, Mat<const Real> streams) {
+  const Mat<Real> out = ctx.scratch(streams.rows, config.vocab_size);
+  const ArenaScope scope(ctx.arena());
+  const Mat<Real> x = ctx.scratch(streams.rows, config.hidden_size);
+  hc_head<Real>(ctx, config, w.hc, streams, x);
+  ctx.rms_norm(x.data, ctx.values(w.norm), static_cast<Real>(config.rms_norm_eps), x.rows, x.cols, x.data);
+  ctx.linear(x, lm_head, out);
+  return out;
+}
+
+template <class Real>
+void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadParams<WeightView>& w,
+               const WeightView& lm_head, Mat<const Real> streams, const HeadLabels<Real>& labels,
+               double* losses, const HeadGradients<Real>* grad) {
+  const ArenaScope scope(ctx.arena());
+  const int64_t rows = streams.rows, D = config.hidden_size;
+  HcSaved<Real> hc;
+  const Mat<Real> row = ctx.scratch(rows, D), x = ctx.scratch(rows, D);
+  Real* inv_rms = ctx.arena().template allocate<Real>(rows);
+  hc_head<Real>(ctx, config, w.hc, streams, row, &hc);
+  ctx.rms_norm(row.data, ctx.values(w.norm), static_cast<Real>(config.rms_norm_eps), rows, D, x.data,
+               inv_rms);
+  const Mat<Real> dx = grad ? ctx.scratch(rows, D) : Mat<Real>{};
+  for (int64_t first = 0; first < rows; first += kRowChunk) {
+    const ArenaScope chunk_scope(ctx.arena());
+    const int64_t count = std::min(kRowChunk, rows - first);
+    ChunkLoss<Real> chunk(ctx, lm_head, x.slice_rows(first, count));
+    chunk.forward(labels.labels + first, losses + first);
+    if (grad) {
+      chunk.backward(labels.labels + first, labels.factors + first, dx.slice_rows(first, count),
+                     grad->lm_head);
+    }
+  }
+  if (!grad) return;
+  ctx.rms_norm_backward(row.data, ctx.values(w.norm), inv_rms, dx.data, rows, D, dx.data,
+                        grad->head.norm.data);
+  std::fill_n(grad->d_streams.data, rows * streams.cols, Real(0));
+  hc_head_backward<Real>(ctx, config, w.hc, streams, hc, dx, grad->d_streams, grad->head.hc);
+}
+FATHOM_INSTANTIATE(head_forward);
+FATHOM_INSTANTIATE(head_loss);
+
+}  // namespace fathom

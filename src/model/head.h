@@ -1,0 +1,37 @@
+#pragma once
+/// The output head: streams collapsed to a row, normed, and the logits; and cross-entropy with its way back.
+/// Source: architecture.md sections 2 and 13.
+
+#include "model/context.h"
+#include "model/params.h"
+
+namespace fathom {
+
+/// Logits [streams.rows, V], in the arena of ctx.
+template <class Real>
+Mat<Real> head_forward(const Context<Real>& ctx, const ModelConfig& config, const HeadParams<WeightView>& w,
+                       const WeightView& lm_head, Mat<const Real> streams);
+
+/// Labels of rows, and what their losses count.
+template <class Real>
+struct HeadLabels {
+  const int32_t* labels;  ///< [rows], each below V
+  const Real* factors;    ///< [rows] of each row's gradient; unused without gradients
+};
+
+/// Gradients that head_loss() adds to.
+template <class Real>
+struct HeadGradients {
+  Mat<Real> d_streams;  ///< [rows, n*D], set
+  HeadParams<Mat<Real>> head;
+  Mat<Real> lm_head;
+};
+
+/// losses[t] = -log softmax(logits[t])[label[t]], in blocks of the vocabulary: the logits are kept only while
+/// they are few. With `grad`, the gradient of sum_t factor[t] losses[t] too.
+template <class Real>
+void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadParams<WeightView>& w,
+               const WeightView& lm_head, Mat<const Real> streams, const HeadLabels<Real>& labels,
+               double* losses, const HeadGradients<Real>* grad);
+
+}  // namespace fathom

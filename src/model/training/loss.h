@@ -1,0 +1,50 @@
+#pragma once
+/// The training loss of a batch and its gradients, for all parameters at once. Source: architecture.md
+/// section 13; design: hard point 1 (one code for inference and training, recomputation).
+///
+/// Only the streams that enter each layer are kept; on the way back a layer runs forward again, keeping what
+/// its backward pass needs, and the memory is given back layer by layer.
+
+#include <vector>
+
+#include "model/model.h"
+#include "model/training/batch.h"
+
+namespace fathom {
+
+struct LossOptions {
+  double mtp_weight = 0;      ///< lambda of the MTP loss; 0: the MTP block is not run
+  double balance_weight = 0;  ///< of the sequence balance loss; 1e-4 as published
+  bool dense_csa = false;     ///< CSA layers attend all visible entries (dense stage, indexer warm-up)
+  double indexer_weight = 0;  ///< > 0: the indexer's loss is computed, and its gradient scaled by this
+  bool indexer_only = false;  ///< warm-up: forward and the indexer's loss alone; other gradients stay as they
+                              ///< are
+  /// Documents run in groups of at most so many tokens (at least one document), in order: less memory, sums
+  /// rounded otherwise, nothing else.
+  int64_t group_tokens = 16384;
+};
+
+struct LossReport {
+  /// lm + mtp_weight mtp + balance_weight balance; the parts are means without their factors.
+  double loss = 0, lm = 0, mtp = 0, balance = 0;
+  int64_t tokens = 0, labels = 0, mtp_labels = 0;
+  std::vector<IndexerLoss> indexer;  ///< [layers], sums; no queries where not CSA or not asked for
+  /// [layers + mtp][E] tokens that each expert got; empty without gradients.
+  std::vector<std::vector<int64_t>> expert_load;
+};
+
+/// Adds the gradient of the loss to `grads`, where a matrix without data is frozen. The same bits for any
+/// number of threads. Throws Error(bad_input) naming document and position for ids or labels that the
+/// vocabulary does not have and for lengths that disagree; Error(unsupported) for an MTP loss without exactly
+/// one MTP block.
+template <class Real>
+LossReport loss_and_gradients(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
+                              const LossOptions& options, const ModelParams<Mat<Real>>& grads);
+
+/// The losses alone (balance loss and indexer's loss excepted).
+/// @param log_probs if not null, gets [documents][T] log-probabilities of the labels, 0 where masked
+template <class Real>
+LossReport evaluate_loss(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
+                         const LossOptions& options, std::vector<std::vector<double>>* log_probs = nullptr);
+
+}  // namespace fathom
