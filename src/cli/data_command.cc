@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/data_generators.h"
 #include "cli/prompt_input.h"
 #include "train/prepare.h"
 
@@ -52,9 +53,8 @@ void run(const DataArguments& arguments) {
 void register_data(CLI::App& app) {
   auto arguments = std::make_shared<DataArguments>();
   CLI::App* command = app.add_subcommand("data", "Texts and conversations to token files for training");
-  command->add_option("files", arguments->files, "Texts, or .jsonl with {\"text\"} or {\"messages\"} lines")
-      ->required();
-  command->add_option("--out", arguments->out, "Folder to write")->required();
+  command->add_option("files", arguments->files, "Texts, or .jsonl with {\"text\"} or {\"messages\"} lines");
+  command->add_option("--out", arguments->out, "Folder to write");
   command->add_option("--tokenizer", arguments->tokenizer,
                       "A tokenizer.json, or the model that has it (default: the bundled model)");
   command
@@ -66,7 +66,13 @@ void register_data(CLI::App& app) {
   command->add_option("--generation", arguments->generation, "Prompt encoding: 2026-04 (default) or 2026-08");
   command->add_option("--licence", arguments->licence, "Licence of the sources, for data.json");
   command->add_flag("--json", arguments->json, "Print data.json");
-  command->callback([arguments] { run(*arguments); });
+  add_data_generators(*command);
+  command->callback([arguments, command] {
+    if (!command->get_subcommands().empty()) return;  // it has run
+    if (arguments->files.empty()) throw CLI::RequiredError("files");
+    if (arguments->out.empty()) throw CLI::RequiredError("--out");
+    run(*arguments);
+  });
 }
 
 }  // namespace fathom::cli
