@@ -11,17 +11,19 @@
 namespace fathom {
 namespace {
 
-constexpr int64_t kVocabBlock = 2048;              // columns of logits at a time
-constexpr int64_t kRowChunk = 1024;                // rows, whole blocks of linear_dw's sums
-constexpr int64_t kKeptLogits = int64_t{1} << 24;  // of a chunk: more are computed twice
+constexpr int64_t kRowChunk = 1024;  // rows, whole blocks of linear_dw's sums
 
 // Losses of one chunk of rows x [rows, D], and, if d_x has data, the gradients.
 template <class Real>
 class ChunkLoss {
  public:
-  ChunkLoss(const Context<Real>& ctx, const WeightView& lm_head, Mat<const Real> x)
-      : ctx_(ctx), w_(lm_head), x_(x), keep_(x.rows * lm_head.rows <= kKeptLogits) {
-    logits_ = ctx.scratch(x.rows, keep_ ? w_.rows : std::min(kVocabBlock, w_.rows));
+  ChunkLoss(const Context<Real>& ctx, const WeightView& lm_head, Mat<const Real> x, const HeadBlocks& blocks)
+      : ctx_(ctx),
+        w_(lm_head),
+        x_(x),
+        block_(blocks.vocabulary),
+        keep_(x.rows * lm_head.rows <= blocks.kept) {
+    logits_ = ctx.scratch(x.rows, keep_ ? w_.rows : std::min(block_, w_.rows));
     max_.assign(static_cast<size_t>(x.rows), -std::numeric_limits<Real>::infinity());
     sum_.assign(static_cast<size_t>(x.rows), 0);
     relative_.resize(static_cast<size_t>(x.rows));
@@ -29,7 +31,7 @@ class ChunkLoss {
 
   void forward(const int32_t* labels, double* losses) {
     std::vector<double> own(static_cast<size_t>(x_.rows));
-    for (int64_t first = 0; first < w_.rows; first += kVocabBlock) {
+    for (int64_t first = 0; first < w_.rows; first += block_) {
       const Mat<Real> block = compute(first);
       ctx_.parallel_rows(x_.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
         ctx_.kernels().softmax_sums(block.row(begin), end - begin, block.stride, block.cols,
@@ -46,7 +48,7 @@ class ChunkLoss {
   }
 
   void backward(const int32_t* labels, const Real* factors, Mat<Real> dx, Mat<Real> d_lm_head) {
-    for (int64_t first = 0; first < w_.rows; first += kVocabBlock) {
+    for (int64_t first = 0; first < w_.rows; first += block_) {
       const Mat<Real> block = keep_ ? at(first) : compute(first);
       for (int64_t t = 0; t < x_.rows; ++t) relative_[static_cast<size_t>(t)] = labels[t] - first;
       ctx_.parallel_rows(x_.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
@@ -62,7 +64,7 @@ class ChunkLoss {
 
  private:
   Mat<Real> at(int64_t first) const {
-    return logits_.slice_cols(keep_ ? first : 0, std::min(kVocabBlock, w_.rows - first));
+    return logits_.slice_cols(keep_ ? first : 0, std::min(block_, w_.rows - first));
   }
   Mat<Real> compute(int64_t first) const {
     const Mat<Real> block = at(first);
@@ -73,6 +75,7 @@ class ChunkLoss {
   const Context<Real>& ctx_;
   const WeightView& w_;
   Mat<const Real> x_;
+  int64_t block_;
   bool keep_;
   Mat<Real> logits_;
   std::vector<Real> max_, sum_;
@@ -96,7 +99,7 @@ Mat<Real> head_forward(const Context<Real>& ctx, const ModelConfig& config, cons
 template <class Real>
 void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadParams<WeightView>& w,
                const WeightView& lm_head, Mat<const Real> streams, const HeadLabels<Real>& labels,
-               double* losses, const HeadGradients<Real>* grad) {
+               double* losses, const HeadGradients<Real>* grad, const HeadBlocks& blocks) {
   const ArenaScope scope(ctx.arena());
   const int64_t rows = streams.rows, D = config.hidden_size;
   HcSaved<Real> hc;
@@ -109,7 +112,7 @@ void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadPa
   for (int64_t first = 0; first < rows; first += kRowChunk) {
     const ArenaScope chunk_scope(ctx.arena());
     const int64_t count = std::min(kRowChunk, rows - first);
-    ChunkLoss<Real> chunk(ctx, lm_head, x.slice_rows(first, count));
+    ChunkLoss<Real> chunk(ctx, lm_head, x.slice_rows(first, count), blocks);
     chunk.forward(labels.labels + first, losses + first);
     if (grad) {
       chunk.backward(labels.labels + first, labels.factors + first, dx.slice_rows(first, count),

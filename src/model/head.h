@@ -27,11 +27,18 @@ struct HeadGradients {
   Mat<Real> lm_head;
 };
 
+/// How head_loss() cuts its work.
+struct HeadBlocks {
+  int64_t vocabulary = 2048;        ///< columns of logits at a time
+  int64_t kept = int64_t{1} << 24;  ///< most logits of a chunk of 1,024 rows that are kept for the way
+                                    ///< back; more are computed twice, to the same bits
+};
+
 /// losses[t] = -log softmax(logits[t])[label[t]], in blocks of the vocabulary: the logits are kept only while
 /// they are few. With `grad`, the gradient of sum_t factor[t] losses[t] too.
 template <class Real>
 void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadParams<WeightView>& w,
                const WeightView& lm_head, Mat<const Real> streams, const HeadLabels<Real>& labels,
-               double* losses, const HeadGradients<Real>* grad);
+               double* losses, const HeadGradients<Real>* grad, const HeadBlocks& blocks = {});
 
 }  // namespace fathom
