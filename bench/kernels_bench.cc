@@ -1,5 +1,5 @@
 // How near do the kernels come to this machine? usage: kernels_bench [PART...], PART one of linear,
-// attention, indexer, top_k; all without an argument. First measures read bandwidth and peak
+// attention, indexer, top_k, training; all without an argument. First measures read bandwidth and peak
 // (engine/machine_measure), then prints each kernel's figure beside its limit. Weights lie in fresh memory
 // for each call (several copies, together larger than the caches).
 #include <fmt/core.h>
@@ -206,6 +206,47 @@ void bench_top_k(std::vector<Machine*> machines) {
              4.0 * kCount / seconds / 1e9);
 }
 
+// The attention of a small model in training, one query after the other.
+void bench_training(std::vector<Machine*> machines) {
+  constexpr int64_t kHeads = 4, kDim = 128, kQueries = 64, kWindow = 128;
+  const Machine& one = *machines[0];
+  const Kernels<float>& k = kernels_for(one.target);
+  fmt::print("\nattention of a query in training, {} heads of {}: GFLOP/s (of the fp32 peak), 1 thread\n",
+             kHeads, kDim);
+  for (const int64_t entries : {0, 32, 256}) {
+    const int64_t count = kWindow + entries, all = count + kQueries;
+    std::vector<float> memory(static_cast<size_t>(all * kDim), 0.01f), gradients(memory.size());
+    std::vector<const std::byte*> rows;
+    std::vector<float*> drows;
+    for (int64_t j = 0; j < all; ++j) {
+      rows.push_back(reinterpret_cast<const std::byte*>(memory.data() + j * kDim));
+      drows.push_back(gradients.data() + j * kDim);
+    }
+    const std::vector<float> q(kHeads * kDim, 0.02f), sink(kHeads, 0.0f);
+    std::vector<float> out(q.size()), dsink(kHeads), mass(static_cast<size_t>(count));
+    const auto figure = [&](const char* what, double products, const auto& query) {
+      const double seconds = shortest([&](int64_t) {
+        for (int64_t t = 0; t < kQueries; ++t) query(t);
+      });
+      const double flops = 2 * products * static_cast<double>(kQueries * kHeads * kDim * count);
+      fmt::print("{:<10} {} + {} rows: {:>6.1f} ({:.0f}%)\n", what, kWindow, entries, flops / seconds / 1e9,
+                 100 * flops / seconds / one.measure.peak_f32);
+    };
+    figure("forward", 2, [&](int64_t t) {
+      k.attention(q.data(), kHeads, kDim, rows.data() + t, count, RowType::f32, sink.data(), 0.09f,
+                  out.data());
+    });
+    figure("backward", 5, [&](int64_t t) {
+      k.attention_backward(q.data(), kHeads, kDim, rows.data() + t, count, RowType::f32, sink.data(), 0.09f,
+                           q.data(), out.data(), drows.data() + t, dsink.data());
+    });
+    figure("mass", 1, [&](int64_t t) {
+      k.attention_mass(q.data(), kHeads, kDim, rows.data() + t, count, RowType::f32, sink.data(), 0.09f,
+                       mass.data());
+    });
+  }
+}
+
 int run(const std::vector<std::string>& parts) {
   const Target target = detect_target();
   fmt::print("target {}\n", name(target));
@@ -224,10 +265,11 @@ int run(const std::vector<std::string>& parts) {
   } benches[] = {{"linear", bench_linear},
                  {"attention", bench_attention},
                  {"indexer", bench_indexer},
-                 {"top_k", bench_top_k}};
+                 {"top_k", bench_top_k},
+                 {"training", bench_training}};
   for (const auto& part : parts) {
     if (std::none_of(std::begin(benches), std::end(benches), [&](const auto& b) { return part == b.name; })) {
-      bad_input("part: expected linear, attention, indexer or top_k, found '{}'", printable(part));
+      bad_input("part: expected linear, attention, indexer, top_k or training, found '{}'", printable(part));
     }
   }
   for (const auto& bench : benches) {
