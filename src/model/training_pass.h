@@ -9,6 +9,8 @@ namespace fathom {
 struct TrainingPass {
   /// Queries of CSA layers attend all visible entries: the dense stage, and the indexer's warm-up.
   bool dense_csa = false;
+  /// The batch is one span, a chunk of a document too long for a batch: the state goes on to the next chunk.
+  bool chunk = false;
   /// Factor of the gradient of the indexer's KL loss; 0: the loss is not computed.
   double indexer_weight = 0;
   /// Queries that the mean of the indexer's loss is over; 0: those of the batch.

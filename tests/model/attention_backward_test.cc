@@ -32,13 +32,14 @@ constexpr const char* kConfig = R"({"architectures": ["DeepseekV4ForCausalLM"], 
   "max_position_embeddings": 1024, "bos_token_id": 0, "eos_token_id": 1, "rms_norm_eps": 1e-6,
   "torch_dtype": "float32"})";
 
-constexpr int64_t kDocuments[] = {23, 3, 70, 1, 8};
+const std::vector<int64_t> kDocuments = {23, 3, 70, 1, 8};
 
 // One layer's attention with random weights on a batch of documents, in Real arithmetic.
 template <class Real>
 class Sublayer {
  public:
-  Sublayer(int64_t layer, int threads, const TrainingPass& pass, Numerics numerics = Numerics::exact())
+  Sublayer(int64_t layer, int threads, const TrainingPass& pass,
+           const std::vector<int64_t>& documents = kDocuments)
       : config_(ModelConfig::parse(kConfig)),
         rope_(config_),
         layer_(layer),
@@ -46,11 +47,11 @@ class Sublayer {
           RuntimeOptions o;
           o.pool.threads = threads;
           o.pool.test_mode = threads > 1;
-          o.numerics = numerics;
           if constexpr (std::is_same_v<Real, double>) o.numerics.kv_type = RowType::f64;
           return o;
         }()),
-        pass_(pass) {
+        pass_(pass),
+        documents_(documents) {
     BlockParams<WeightView> views;
     BlockParams<Mat<Real>> gradients;
     const auto add = [&](const std::string& name, ParamClass, int64_t rows, int64_t cols, WeightView& view,
@@ -71,7 +72,7 @@ class Sublayer {
     for_each_block_param(config_, layer, "", add, views, gradients);
     w_ = views.attn;
     grad_ = gradients.attn;
-    for (const int64_t count : kDocuments) rows_ += count;
+    for (const int64_t count : documents) rows_ += count;
     x = made_up(rows_, 100);
     dy = made_up(rows_, 101);
   }
@@ -91,11 +92,11 @@ class Sublayer {
     const ArenaScope scope(ctx.arena());
     Batch batch;
     std::deque<KvState> states;
-    for (const int64_t count : kDocuments) {
+    for (const int64_t count : documents_) {
       states.emplace_back(config_, ctx.numerics(), 0, sizeof(Real));
       batch.add(states.back(), std::vector<int32_t>(static_cast<size_t>(count)));
     }
-    const BatchAngles<Real> angles = angles_of(ctx, batch);
+    const BatchAngles<Real> angles = angles_of(ctx, batch, 0);
     y.assign(x.size(), 0);
     AttentionSaved<Real> saved;
     const Mat<const Real> in(x.data(), rows_, config_.hidden_size);
@@ -103,9 +104,7 @@ class Sublayer {
     attention_forward<Real>(ctx, config_, w_, layer_, {layer_, false}, rope_, angles, batch, in, out,
                             backward ? &saved : nullptr);
     if (backward) {
-      for (Param& p : params) std::fill(p.gradient.begin(), p.gradient.end(), Real(0));
-      dx.assign(x.size(), 0);
-      indexer = {};
+      clear_gradients();
       attention_backward<Real>(ctx, config_, w_, layer_, rope_, angles, batch, in, saved,
                                Mat<const Real>(only_indexer ? nullptr : dy.data(), rows_, in.cols),
                                Mat<Real>(dx.data(), rows_, in.cols), grad_, &indexer);
@@ -113,6 +112,42 @@ class Sublayer {
     double sum = 0;
     for (size_t i = 0; i < y.size(); ++i) sum += static_cast<double>(y[i]) * static_cast<double>(dy[i]);
     return sum;
+  }
+
+  /// The one document in chunks: forward from first to last, backward from last to first, each chunk run
+  /// again from the state at its start.
+  void run_in_chunks(int64_t chunk) {
+    pass_.chunk = true;
+    Context<Real> ctx = runtime_.context(config_);
+    ctx.training = &pass_;
+    const int64_t D = config_.hidden_size;
+    y.assign(x.size(), 0);
+    clear_gradients();
+    KvState state(config_, ctx.numerics(), 0, sizeof(Real));
+    std::vector<KvState> at_start;
+    LayerKvGrad<Real> carried;
+    const auto run = [&](KvState& from, int64_t first, bool backward) {
+      const ArenaScope scope(ctx.arena());
+      const int64_t count = std::min(chunk, rows_ - first);
+      Batch batch;
+      batch.add(from, std::vector<int32_t>(static_cast<size_t>(count)));
+      const BatchAngles<Real> angles = angles_of(ctx, batch, first);
+      const Mat<const Real> in(x.data() + first * D, count, D);
+      AttentionSaved<Real> saved;
+      attention_forward<Real>(ctx, config_, w_, layer_, {layer_, false}, rope_, angles, batch, in,
+                              Mat<Real>(y.data() + first * D, count, D), backward ? &saved : nullptr);
+      if (!backward) return;
+      attention_backward<Real>(ctx, config_, w_, layer_, rope_, angles, batch, in, saved,
+                               Mat<const Real>(dy.data() + first * D, count, D),
+                               Mat<Real>(dx.data() + first * D, count, D), grad_, &indexer, &carried);
+    };
+    for (int64_t first = 0; first < rows_; first += chunk) {
+      at_start.push_back(state.fork());
+      run(state, first, false);
+    }
+    for (int64_t i = std::ssize(at_start) - 1; i >= 0; --i) {
+      run(at_start[static_cast<size_t>(i)], i * chunk, true);
+    }
   }
   bool only_indexer = false;
 
@@ -124,15 +159,20 @@ class Sublayer {
     }
     return out;
   }
-  BatchAngles<Real> angles_of(const Context<Real>& ctx, const Batch& batch) const {
-    const int64_t pairs = rope_.main.pairs();
-    const BatchAngles<Real> a{ctx.scratch(rows_, pairs), ctx.scratch(rows_, pairs), ctx.scratch(rows_, pairs),
-                              ctx.scratch(rows_, pairs)};
+  void clear_gradients() {
+    for (Param& p : params) std::fill(p.gradient.begin(), p.gradient.end(), Real(0));
+    dx.assign(x.size(), 0);
+    indexer = {};
+  }
+  BatchAngles<Real> angles_of(const Context<Real>& ctx, const Batch& batch, int64_t start) const {
+    const int64_t pairs = rope_.main.pairs(), rows = batch.rows();
+    const BatchAngles<Real> a{ctx.scratch(rows, pairs), ctx.scratch(rows, pairs), ctx.scratch(rows, pairs),
+                              ctx.scratch(rows, pairs)};
     for (const Span& span : batch.spans) {
       for (int64_t t = 0; t < span.count; ++t) {
         const int64_t row = span.first_row + t;
-        rope_.main.angles(t, a.main_cos.row(row), a.main_sin.row(row));
-        rope_.compress.angles(t, a.compress_cos.row(row), a.compress_sin.row(row));
+        rope_.main.angles(start + t, a.main_cos.row(row), a.main_sin.row(row));
+        rope_.compress.angles(start + t, a.compress_cos.row(row), a.compress_sin.row(row));
       }
     }
     return a;
@@ -143,6 +183,7 @@ class Sublayer {
   int64_t layer_, rows_ = 0;
   Runtime<Real> runtime_;
   TrainingPass pass_;
+  std::vector<int64_t> documents_;
   AttentionParams<WeightView> w_;
   AttentionParams<Mat<Real>> grad_;
 };
@@ -241,6 +282,43 @@ TEST_CASE("attention's gradients: float beside double, the same bits on any numb
           worst = std::max(worst, std::abs(static_cast<double>(p.gradient[k]) - e));
         }
         CHECK(worst <= 1e-5 * largest);
+      }
+    }
+  }
+}
+
+TEST_CASE("a document in chunks has the gradients of the whole") {
+  constexpr int64_t kRows = 70;
+  for (const int64_t layer : {0, 1, 2}) {
+    for (const bool dense : {false, true}) {
+      for (const int64_t chunk : {1, 3, 16, 64}) {
+        CAPTURE(layer);
+        CAPTURE(dense);
+        CAPTURE(chunk);
+        TrainingPass pass;
+        pass.dense_csa = dense;
+        pass.indexer_weight = 1;
+        pass.indexer_queries = kRows - 3;
+        Sublayer<double> whole(layer, 1, pass, {kRows}), cut(layer, 2, pass, {kRows});
+        whole.run(true);
+        cut.run_in_chunks(chunk);
+        const auto same = [](const std::vector<double>& a, const std::vector<double>& b) {
+          double largest = 0, worst = 0;
+          for (size_t i = 0; i < a.size(); ++i) {
+            largest = std::max(largest, std::abs(a[i]));
+            worst = std::max(worst, std::abs(a[i] - b[i]));
+          }
+          return worst <= 1e-12 * largest;
+        };
+        CHECK(whole.y == cut.y);
+        CHECK(same(whole.dx, cut.dx));
+        CHECK(whole.indexer.queries == cut.indexer.queries);
+        CHECK(whole.indexer.kl == doctest::Approx(cut.indexer.kl).epsilon(1e-12));
+        CHECK(whole.indexer.captured == doctest::Approx(cut.indexer.captured).epsilon(1e-12));
+        for (size_t i = 0; i < whole.params.size(); ++i) {
+          CAPTURE(whole.params[i].name);
+          CHECK(same(whole.params[i].gradient, cut.params[i].gradient));
+        }
       }
     }
   }

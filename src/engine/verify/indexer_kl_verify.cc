@@ -65,7 +65,7 @@ class KlCase : public IndexerObserver<Real> {
     const LayerConfig layer = config().layer(layer_);
     const IndexerLoss loss = indexer_backward<Real>(
         ctx, config(), w, layer, model_.rope().compress, angles.cos(layer.kind), angles.sin(layer.kind),
-        BatchRows(batch, layer.ratio), x, saved, gradients.attn.indexer, this);
+        BatchRows(batch, config(), layer, 0), x, saved, gradients.attn.indexer, nullptr, this);
     check_values(loss);
     if (!pass_.dense_csa) check_selected(saved);
     for_each_indexer_tensor(gradients, [&](const std::string& name, int64_t, int64_t, Mat<Real>& g) {

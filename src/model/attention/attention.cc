@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "model/attention/compressor.h"
-#include "model/attention/document_rows.h"
+#include "model/attention/saved_rows.h"
 #include "model/instantiate.h"
 
 namespace fathom {
@@ -142,22 +141,6 @@ std::byte* store_rows(const Context<Real>& ctx, Mat<const Real> x) {
   return out;
 }
 
-// The first `count` rows of each document's entries (or keys), one behind the other.
-template <class Real, class Rows>
-const std::byte* gather_rows(const Context<Real>& ctx, const BatchRows& in, const Batch& batch,
-                             int64_t row_bytes, const Rows& rows_of) {
-  auto* out = ctx.arena().template allocate<std::byte>(in.entries * row_bytes);
-  for (size_t i = 0; i < in.documents.size(); ++i) {
-    const DocumentRows& document = in.documents[i];
-    const PagedRows& rows = rows_of(*batch.spans[i].kv);
-    for (int64_t k = 0; k < document.entries; k += rows.run(k)) {
-      std::memcpy(out + (document.first_entry + k) * row_bytes, rows.row(k),
-                  static_cast<size_t>(rows.run(k) * row_bytes));
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 template <class Real>
@@ -173,7 +156,8 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
   const Real* cos = angles.cos(layer.kind);
   const Real* sin = angles.sin(layer.kind);
   const bool csa = layer.kind == LayerKind::csa, choose = csa && !(ctx.training && ctx.training->dense_csa);
-  const bool indexed = choose || (csa && (!ctx.training || ctx.training->indexer_weight > 0));
+  const bool indexed =  // a state that goes on needs the indexer's rows whether they are used or not
+      choose || (csa && (!ctx.training || ctx.training->indexer_weight > 0 || ctx.training->chunk));
   // The backward pass wants a norm's input beside its result; else the norm is in place.
   const auto result_of = [&](Mat<Real> input) { return saved ? ctx.scratch(input.rows, input.cols) : input; };
   const auto inv_rms = [&](int64_t count) {
@@ -207,7 +191,6 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
   int64_t most_entries = 0;
   for (const Span& span : batch.spans) {
     LayerKv& state = slot.of(*span.kv);
-    FATHOM_CHECK(!saved || state.position() == 0);
     state.drop_unfinished();
     if (layer.kind == LayerKind::swa) continue;
     close_windows<Real>(ctx, config, w.compressor, layer, rope.compress, EntryUse::kv, span, main_rows, state,
@@ -253,37 +236,22 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
   ctx.linear(u, w.wo_b, y);
 
   if (saved) {
-    *saved = {latent,
-              qr,
-              heads,
-              q,
-              kv_latent,
-              latent_inv_rms,
-              head_inv_rms,
-              kv_inv_rms,
-              core.window_rows,
-              main_rows,
-              index_rows,
-              nullptr,
-              nullptr,
-              indexer,
-              core.chosen,
-              core.chosen_width,
-              o,
-              u};
-    if (layer.kind != LayerKind::swa) {
-      const BatchRows in(batch, layer.ratio);
-      saved->entries =
-          gather_rows(ctx, in, batch, core.row_bytes,
-                      [&](KvState& kv_state) -> const PagedRows& { return slot.of(kv_state).entries(); });
-      if (indexed) {
-        saved->index_keys = gather_rows(
-            ctx, in, batch, config.index_head_dim * row_type_bytes(type),
-            [&](KvState& kv_state) -> const PagedRows& { return slot.of(kv_state).index_keys(); });
-      }
-    }
+    saved->query_latent = latent;
+    saved->query_norm = qr;
+    saved->heads = heads;
+    saved->q = q;
+    saved->kv_latent = kv_latent;
+    saved->query_inv_rms = latent_inv_rms;
+    saved->head_inv_rms = head_inv_rms;
+    saved->kv_inv_rms = kv_inv_rms;
+    saved->indexer = indexer;
+    saved->chosen = core.chosen;
+    saved->chosen_width = core.chosen_width;
+    saved->o = o;
+    saved->u = u;
+    save_rows<Real>(ctx, config, layer, slot, batch, core.window_rows, main_rows, index_rows, *saved);
   }
-  if (ctx.training) return;  // whole documents: nothing comes after them
+  if (ctx.training && !ctx.training->chunk) return;  // whole documents: nothing comes after them
   for (const Span& span : batch.spans) {
     const auto bytes_of = [&](const Mat<Real>& m) {
       return m.data ? reinterpret_cast<const std::byte*>(m.row(span.first_row)) : nullptr;

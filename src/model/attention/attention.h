@@ -2,6 +2,7 @@
 /// The attention sublayer of all three kinds of layer: SWA, CSA, HCA. Source: architecture.md section 3.
 
 #include "model/attention/indexer.h"
+#include "model/attention/kv_grad.h"
 #include "model/batch.h"
 #include "model/context.h"
 #include "model/params.h"
@@ -12,12 +13,14 @@ namespace fathom {
 /// What attention_backward() needs of attention_forward(); views into the arena of ctx.
 template <class Real>
 struct AttentionSaved {
-  Mat<Real> query_latent, query_norm;               ///< [rows, q] wq_a x before and after its norm
-  Mat<Real> heads, q;                               ///< [rows, H*d] wq_b's result, and normed and rotated
-  Mat<Real> kv_latent;                              ///< [rows, d] wkv x before its norm
-  Real *query_inv_rms, *head_inv_rms, *kv_inv_rms;  ///< [rows], [rows*H], [rows]
-  const std::byte* kv = nullptr;                    ///< [rows, d] as the core reads them
-  Mat<Real> main_rows, index_rows;                  ///< compressor_rows() of CSA and HCA, of the indexer
+  int64_t start = 0;                   ///< position of the first row: 0, or that of a chunk
+  Mat<Real> query_latent, query_norm;  ///< [rows, q] wq_a x before and after its norm
+  Mat<Real> heads, q;                  ///< [rows, H*d] wq_b's result, and normed and rotated
+  Mat<Real> kv_latent;                 ///< [rows, d] wkv x before its norm
+  Real *query_inv_rms = nullptr, *head_inv_rms = nullptr,
+       *kv_inv_rms = nullptr;             ///< [rows], [rows*H], [rows]
+  const std::byte* kv = nullptr;          ///< [rows, d] as the core reads them
+  Mat<Real> main_rows, index_rows;        ///< compressor_rows() of CSA and HCA, of the indexer
   const std::byte* entries = nullptr;     ///< [entries of all documents, d], as BatchRows counts them
   const std::byte* index_keys = nullptr;  ///< [the same, dI] CSA
   IndexerQueries<Real> indexer;           ///< CSA
@@ -43,11 +46,13 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
 /// @param x  the same normed input; saved from attention_forward() on the same batch
 /// @param dy [rows, D]; without data, only the indexer's loss is differentiated
 /// @param indexer gets the sums of the indexer's loss added, or nullptr
+/// @param carried for chunks: what later chunks left for this one, and then what it leaves for earlier ones
 template <class Real>
 void attention_backward(const Context<Real>& ctx, const ModelConfig& config,
                         const AttentionParams<WeightView>& w, int64_t layer, const RopeTables& rope,
                         const BatchAngles<Real>& angles, const Batch& batch, Mat<const Real> x,
                         const AttentionSaved<Real>& saved, Mat<const Real> dy, Mat<Real> dx,
-                        const AttentionParams<Mat<Real>>& grad, IndexerLoss* indexer);
+                        const AttentionParams<Mat<Real>>& grad, IndexerLoss* indexer,
+                        LayerKvGrad<Real>* carried = nullptr);
 
 }  // namespace fathom

@@ -15,8 +15,8 @@ namespace {
 template <class Real>
 struct CoreGradients {
   Mat<Real> q;        // [rows, H*d], set
-  Mat<Real> kv;       // [rows, d], set
-  Mat<Real> entries;  // [entries of the batch, d], set
+  Mat<Real> kv;       // [KV rows, d], added to
+  Mat<Real> entries;  // [entries, d], added to
   Real* sink;         // [H], set
 };
 
@@ -35,7 +35,7 @@ void block_backward(const Context<Real>& ctx, const ModelConfig& config, const L
   QueryReads reads;
   std::vector<const std::byte*> rows;
   std::vector<Real*> drows;
-  for (int64_t t = block.first; t < block.first + block.count; ++t) {
+  for (int64_t t = block.first; t < block.end; ++t) {
     reads.set(config, layer, block.document, t, saved.chosen, saved.chosen_width);
     rows.clear();
     drows.clear();
@@ -47,7 +47,7 @@ void block_backward(const Context<Real>& ctx, const ModelConfig& config, const L
       rows.push_back(saved.entries + i * row_bytes);
       drows.push_back(entries.sums + entries.place(i) * d);
     }
-    const int64_t row = block.document.first_row + t;
+    const int64_t row = block.document.row(t);
     ctx.kernels().attention_backward(saved.q.row(row), H, d, rows.data(), std::ssize(rows), type, sink,
                                      1 / std::sqrt(static_cast<Real>(d)), dout.row(row), dq.row(row),
                                      drows.data(), dsink);
@@ -59,14 +59,14 @@ void core_backward(const Context<Real>& ctx, const ModelConfig& config, const La
                    const BatchRows& batch, const AttentionSaved<Real>& saved, const Real* sink,
                    Mat<const Real> dout, const CoreGradients<Real>& out) {
   const int64_t H = config.num_attention_heads, d = config.head_dim, W = config.sliding_window;
-  for (const Mat<Real>& each : {out.kv, out.entries}) std::fill_n(each.data, each.rows * d, Real(0));
   std::fill_n(out.sink, H, Real(0));
   const std::vector<QueryBlock> blocks = batch.query_blocks();
   const auto bytes = [&](int64_t b) {  // at most
     const QueryBlock& block = blocks[static_cast<size_t>(b)];
-    const int64_t visible = layer.kind == LayerKind::swa ? 0 : (block.first + block.count) / layer.ratio;
-    const int64_t read = saved.chosen ? std::min(visible, block.count * saved.chosen_width) : visible;
-    return (block.count + W - 1 + read) * d * static_cast<int64_t>(sizeof(Real));
+    const int64_t visible = layer.kind == LayerKind::swa ? 0 : block.end / layer.ratio;
+    const int64_t count = block.end - block.first;
+    const int64_t read = saved.chosen ? std::min(visible, count * saved.chosen_width) : visible;
+    return (count + W - 1 + read) * d * static_cast<int64_t>(sizeof(Real));
   };
   for_block_runs(std::ssize(blocks), bytes, [&](int64_t begin, int64_t end) {
     const ArenaScope scope(ctx.arena());
@@ -75,8 +75,8 @@ void core_backward(const Context<Real>& ctx, const ModelConfig& config, const La
     ctx.parallel_for(count, 1, [&](int64_t first, int64_t last) {
       for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i) {
         const QueryBlock& block = blocks[static_cast<size_t>(begin) + i];
-        for (int64_t p = std::max<int64_t>(0, block.first - W + 1); p < block.first + block.count; ++p) {
-          window[i].ids.push_back(static_cast<int32_t>(block.document.first_row + p));
+        for (int64_t p = std::max<int64_t>(0, block.first - W + 1); p < block.end; ++p) {
+          window[i].ids.push_back(static_cast<int32_t>(block.document.first_kv + p));
         }
         entries[i].ids = entries_of_block(config, layer, block, saved.chosen, saved.chosen_width);
       }
@@ -114,17 +114,18 @@ void attention_backward(const Context<Real>& ctx, const ModelConfig& config,
                         const AttentionParams<WeightView>& w, int64_t layer_index, const RopeTables& rope,
                         const BatchAngles<Real>& angles, const Batch& spans, Mat<const Real> x,
                         const AttentionSaved<Real>& saved, Mat<const Real> dy, Mat<Real> dx,
-                        const AttentionParams<Mat<Real>>& grad, IndexerLoss* indexer) {
+                        const AttentionParams<Mat<Real>>& grad, IndexerLoss* indexer,
+                        LayerKvGrad<Real>* carried) {
   const ArenaScope scope(ctx.arena());
   const LayerConfig layer = config.layer(layer_index);
-  const BatchRows batch(spans, layer.kind == LayerKind::swa ? 0 : layer.ratio);
+  const BatchRows batch(spans, config, layer, saved.start);
   const int64_t rows = x.rows, H = config.num_attention_heads, d = config.head_dim,
                 r = config.qk_rope_head_dim;
   const Real* cos = angles.cos(layer.kind);
   const Real* sin = angles.sin(layer.kind);
   if (layer.kind == LayerKind::csa && ctx.training && ctx.training->indexer_weight > 0) {
-    const IndexerLoss loss =
-        indexer_backward<Real>(ctx, config, w, layer, rope.compress, cos, sin, batch, x, saved, grad.indexer);
+    const IndexerLoss loss = indexer_backward<Real>(ctx, config, w, layer, rope.compress, cos, sin, batch, x,
+                                                    saved, grad.indexer, carried);
     if (indexer) *indexer += loss;
   }
   if (!dy.data) return;
@@ -140,8 +141,12 @@ void attention_backward(const Context<Real>& ctx, const ModelConfig& config,
   }
   ctx.rope(dout.data + d - r, rows, dout.stride, H, d, r / 2, cos, sin, false);
 
-  const CoreGradients<Real> core{ctx.scratch(rows, H * d), ctx.scratch(rows, d),
-                                 ctx.scratch(batch.entries, d), ctx.arena().template allocate<Real>(H)};
+  const Mat<Real> dkv = ctx.scratch(batch.kv_before + rows, d);
+  std::fill_n(dkv.data, dkv.rows * d, Real(0));
+  const Mat<Real> dentries =
+      carried_entries(carried ? &carried->entries : nullptr, batch.entries, ctx.scratch(batch.entries, d));
+  const CoreGradients<Real> core{ctx.scratch(rows, H * d), dkv, dentries,
+                                 ctx.arena().template allocate<Real>(H)};
   core_backward<Real>(ctx, config, layer, batch, saved, ctx.values(w.sink), dout, core);
   for (int64_t h = 0; h < H && grad.sink.data; ++h) grad.sink.data[h] += core.sink[h];
 
@@ -156,14 +161,17 @@ void attention_backward(const Context<Real>& ctx, const ModelConfig& config,
   ctx.linear_latent_backward(dlatent, x, w.wq_a, dx, grad.wq_a);
 
   // Keys and values of the window.
-  ctx.rope(core.kv.data + d - r, rows, d, 1, d, r / 2, cos, sin, true);
-  ctx.rms_norm_backward(saved.kv_latent.data, ctx.values(w.kv_norm), saved.kv_inv_rms, core.kv.data, rows, d,
-                        core.kv.data, grad.kv_norm.data);
-  ctx.linear_latent_backward(core.kv, x, w.wkv, dx, grad.wkv);
+  if (carried) carry_rows(carried->kv, dkv, batch.kv_before);
+  const Mat<Real> own = dkv.slice_rows(batch.kv_before, rows);
+  ctx.rope(own.data + d - r, rows, d, 1, d, r / 2, cos, sin, true);
+  ctx.rms_norm_backward(saved.kv_latent.data, ctx.values(w.kv_norm), saved.kv_inv_rms, own.data, rows, d,
+                        own.data, grad.kv_norm.data);
+  ctx.linear_latent_backward(own, x, w.wkv, dx, grad.wkv);
 
   if (layer.kind != LayerKind::swa) {
     compressor_backward<Real>(ctx, config, w.compressor, layer, rope.compress, EntryUse::kv, batch, x,
-                              saved.main_rows, core.entries, dx, grad.compressor);
+                              saved.main_rows, dentries, dx, grad.compressor,
+                              carried ? &carried->main_rows : nullptr);
   }
 }
 

@@ -2,6 +2,7 @@
 /// CSA and HCA compressors: windows of m tokens pooled into entries. Source: architecture.md section 4.
 
 #include "model/attention/document_rows.h"
+#include "model/attention/kv_grad.h"
 #include "model/batch.h"
 #include "model/context.h"
 #include "model/params.h"
@@ -28,17 +29,19 @@ void close_windows(const Context<Real>& ctx, const ModelConfig& config, const Co
                    const LayerConfig& layer, const RopeFrequencies& rope, EntryUse use, const Span& span,
                    Mat<const Real> rows, const LayerKv& kv, PagedRows& out);
 
-/// Backward of both for a batch of whole documents. A document's trailing tokens, which complete no window,
-/// get no gradient. The quantisers of `use` pass the gradient as it is.
+/// Backward of both. A document's trailing tokens, which complete no window, get no gradient. The quantisers
+/// of `use` pass the gradient as it is.
 ///
-/// @param x, rows  as in the forward pass
-/// @param dentries [entries of all documents, dim] gradient of the entries as stored; overwritten
+/// @param x        [rows, D] as in the forward pass
+/// @param rows     [pooled_before + rows, 2*c*dim] compressor rows
+/// @param dentries [entries, dim] gradient of the entries as stored; those of this batch are overwritten
 /// @param dx       [rows, D], added to; without data, x is a constant
+/// @param carried  what later chunks left for these compressor rows (kv_grad.h), or nullptr
 template <class Real>
 void compressor_backward(const Context<Real>& ctx, const ModelConfig& config,
                          const CompressorParams<WeightView>& w, const LayerConfig& layer,
                          const RopeFrequencies& rope, EntryUse use, const BatchRows& batch, Mat<const Real> x,
                          Mat<const Real> rows, Mat<Real> dentries, Mat<Real> dx,
-                         const CompressorParams<Mat<Real>>& grad);
+                         const CompressorParams<Mat<Real>>& grad, std::vector<Real>* carried);
 
 }  // namespace fathom

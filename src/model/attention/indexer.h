@@ -5,6 +5,7 @@
 #include <span>
 
 #include "model/attention/document_rows.h"
+#include "model/attention/kv_grad.h"
 #include "model/batch.h"
 #include "model/context.h"
 #include "model/params.h"
@@ -49,6 +50,7 @@ class IndexerObserver {
 /// scores (architecture.md section 13, "Indexer loss"). Candidates are the entries that the queries read: all
 /// visible ones in the dense stage, else the chosen ones.
 ///
+/// @param carried as in attention_backward()
 /// Adds to the gradients of the indexer's six tensors, times TrainingPass::indexer_weight over the number of
 /// queries; x, qr and the attention are constants. Returns the sums over the queries.
 /// @param cos, sin [rows, r/2] of the rows' positions, compressed layers' frequencies
@@ -57,6 +59,7 @@ IndexerLoss indexer_backward(const Context<Real>& ctx, const ModelConfig& config
                              const AttentionParams<WeightView>& w, const LayerConfig& layer,
                              const RopeFrequencies& rope, const Real* cos, const Real* sin,
                              const BatchRows& batch, Mat<const Real> x, const AttentionSaved<Real>& saved,
-                             const IndexerParams<Mat<Real>>& grad, IndexerObserver<Real>* observer = nullptr);
+                             const IndexerParams<Mat<Real>>& grad, LayerKvGrad<Real>* carried = nullptr,
+                             IndexerObserver<Real>* observer = nullptr);
 
 }  // namespace fathom

@@ -35,7 +35,7 @@ class BlockLoss {
 
   IndexerLoss run() {
     std::fill_n(keys_.sums, keys_.size() * dim(), Real(0));
-    for (int64_t t = block_.first; t < block_.first + block_.count; ++t) query(t);
+    for (int64_t t = block_.first; t < block_.end; ++t) query(t);
     return loss_;
   }
 
@@ -45,7 +45,7 @@ class BlockLoss {
   RowType type() const { return ctx_.numerics().kv_type; }
 
   void query(int64_t t) {
-    const int64_t row = block_.document.first_row + t;
+    const int64_t row = block_.document.row(t);
     reads_.set(in_.config, in_.layer, block_.document, t, in_.saved.chosen, in_.saved.chosen_width);
     const int64_t count = std::ssize(reads_.entries);
     if (count == 0) {
@@ -136,15 +136,14 @@ class BlockLoss {
   std::vector<int32_t> ids_;
 };
 
-// Losses and gradients of all queries; dkeys [entries of the batch, dI] is set.
+// Losses and gradients of all queries; dkeys [entries, dI] is added to.
 template <class Real>
 IndexerLoss all_queries(const Context<Real>& ctx, const LossInput<Real>& in, const BatchRows& batch,
                         Mat<Real> dkeys) {
-  std::fill_n(dkeys.data, dkeys.rows * dkeys.cols, Real(0));
   const std::vector<QueryBlock> blocks = batch.query_blocks();
   const auto bytes = [&](int64_t b) {  // at most
     const QueryBlock& block = blocks[static_cast<size_t>(b)];
-    return (block.first + block.count) / in.layer.ratio * dkeys.cols * static_cast<int64_t>(sizeof(Real));
+    return block.end / in.layer.ratio * dkeys.cols * static_cast<int64_t>(sizeof(Real));
   };
   IndexerLoss sum;
   for_block_runs(std::ssize(blocks), bytes, [&](int64_t begin, int64_t end) {
@@ -177,25 +176,30 @@ IndexerLoss indexer_backward(const Context<Real>& ctx, const ModelConfig& config
                              const AttentionParams<WeightView>& w, const LayerConfig& layer,
                              const RopeFrequencies& rope, const Real* cos, const Real* sin,
                              const BatchRows& batch, Mat<const Real> x, const AttentionSaved<Real>& saved,
-                             const IndexerParams<Mat<Real>>& grad, IndexerObserver<Real>* observer) {
+                             const IndexerParams<Mat<Real>>& grad, LayerKvGrad<Real>* carried,
+                             IndexerObserver<Real>* observer) {
   const ArenaScope scope(ctx.arena());
   const int64_t rows = x.rows, heads = config.index_n_heads, dim = config.index_head_dim,
                 r = config.qk_rope_head_dim;
   int64_t queries = ctx.training->indexer_queries;
   if (queries <= 0) {
     queries = 0;
-    for (const DocumentRows& d : batch.documents) queries += std::max<int64_t>(0, d.count - layer.ratio + 1);
+    for (const DocumentRows& d : batch.documents) {
+      queries += std::max<int64_t>(0, d.end() - std::max(d.start, layer.ratio - 1));
+    }
   }
-  if (queries == 0) return {};
-  const LossInput<Real> in{config,
-                           layer,
-                           saved,
-                           ctx.values(w.sink),
-                           static_cast<Real>(ctx.training->indexer_weight / static_cast<double>(queries)),
-                           ctx.scratch(rows, heads * dim),
-                           ctx.scratch(rows, heads),
-                           observer};
-  const Mat<Real> dkeys = ctx.scratch(batch.entries, dim);
+  if (queries == 0 && !carried) return {};
+  const LossInput<Real> in{
+      config,
+      layer,
+      saved,
+      ctx.values(w.sink),
+      static_cast<Real>(ctx.training->indexer_weight / static_cast<double>(std::max<int64_t>(1, queries))),
+      ctx.scratch(rows, heads * dim),
+      ctx.scratch(rows, heads),
+      observer};
+  const Mat<Real> dkeys = carried_entries(carried ? &carried->index_keys : nullptr, batch.entries,
+                                          ctx.scratch(batch.entries, dim));
   const IndexerLoss loss = all_queries<Real>(ctx, in, batch, dkeys);
 
   ctx.parallel_rows(rows, heads * dim * 12, [&](int64_t first, int64_t last) {
@@ -209,7 +213,8 @@ IndexerLoss indexer_backward(const Context<Real>& ctx, const ModelConfig& config
   ctx.linear_latent_backward(in.dq, saved.query_norm, w.indexer.wq_b, {}, grad.wq_b);
   ctx.linear_exact_backward(in.dweights, x, w.indexer.weights_proj, {}, grad.weights_proj);
   compressor_backward<Real>(ctx, config, w.indexer.compressor, layer, rope, EntryUse::index_key, batch, x,
-                            saved.index_rows, dkeys, {}, grad.compressor);
+                            saved.index_rows, dkeys, {}, grad.compressor,
+                            carried ? &carried->index_rows : nullptr);
   return loss;
 }
 

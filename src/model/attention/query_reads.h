@@ -1,5 +1,5 @@
 #pragma once
-/// What a query of a training batch reads: its window and entries, by their place in the batch.
+/// What a query of a training batch reads: its window and entries, by their places (document_rows.h).
 
 #include <algorithm>
 #include <vector>
@@ -11,15 +11,15 @@ namespace fathom {
 /// Ids of one query's rows; kept from query to query so that nothing is allocated anew.
 class QueryReads {
  public:
-  std::vector<int32_t> window;   ///< rows of the batch, ascending
-  std::vector<int32_t> entries;  ///< entries of the batch, ascending
+  std::vector<int32_t> window;   ///< KV rows, ascending
+  std::vector<int32_t> entries;  ///< entries, ascending
 
   /// The query at position t of `document`: all visible entries, or those chosen for it.
   void set(const ModelConfig& config, const LayerConfig& layer, const DocumentRows& document, int64_t t,
            const int32_t* chosen, int64_t chosen_width) {
     window.clear();
     for (int64_t p = std::max<int64_t>(0, t - config.sliding_window + 1); p <= t; ++p) {
-      window.push_back(static_cast<int32_t>(document.first_row + p));
+      window.push_back(static_cast<int32_t>(document.first_kv + p));
     }
     entries.clear();
     if (layer.kind == LayerKind::swa) return;
@@ -28,7 +28,7 @@ class QueryReads {
       for (int64_t i = 0; i < (t + 1) / layer.ratio; ++i) add(i);
       return;
     }
-    const int32_t* ids = chosen + (document.first_row + t) * chosen_width;
+    const int32_t* ids = chosen + document.row(t) * chosen_width;
     for (int64_t k = 0; k < chosen_width && ids[k] >= 0; ++k) add(ids[k]);
   }
 };
@@ -39,10 +39,10 @@ inline std::vector<int32_t> entries_of_block(const ModelConfig& config, const La
                                              int64_t chosen_width) {
   std::vector<int32_t> out;
   if (layer.kind == LayerKind::swa) return out;
-  const int64_t visible = (block.first + block.count) / layer.ratio;
+  const int64_t visible = block.end / layer.ratio;
   std::vector<bool> read(static_cast<size_t>(visible), !chosen);
   QueryReads reads;
-  for (int64_t t = block.first; chosen && t < block.first + block.count; ++t) {
+  for (int64_t t = block.first; chosen && t < block.end; ++t) {
     reads.set(config, layer, block.document, t, chosen, chosen_width);
     for (const int32_t i : reads.entries) read[static_cast<size_t>(i - block.document.first_entry)] = true;
   }
