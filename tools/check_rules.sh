@@ -39,7 +39,9 @@ done
 report 'intrinsics only in *.simd.h of kernels' \
   "$(grep -rnE 'immintrin\.h|x86intrin\.h|arm_neon\.h|\b_mm[0-9]*_[a-z]|\b__m(128|256|512)' src | grep -vE '^src/kernels/([^:]*\.simd|foreach_target)\.h:' || true)"
 report 'heavy headers only in .cc files (json_fwd.hpp is light)' \
-  "$(grep -rnE '^ *# *include <(nlohmann/json\.hpp|simdjson|spdlog/|CLI/|boost/|sqlite3|mpi|regex|iostream)' src --include='*.h' || true)"
+  "$(grep -rnE '^ *# *include <(nlohmann/json\.hpp|simdjson|spdlog/|CLI/|boost/|sqlite3|mpi|regex|iostream)' src --include='*.h' | grep -v '^src/server/http/' || true)"
+report 'sockets only in server/http' \
+  "$(grep -rnE '^ *# *include <boost/' src | grep -v '^src/server/http/' || true)"
 report 'spdlog only in cli' "$(grep -rn 'include <spdlog' src | grep -v '^src/cli/' || true)"
 report 'threads only in base, engine and cli' \
   "$(grep -rnE '^ *# *include <(thread|future)>' src | grep -vE '^src/(base|engine|server|train|cli)/' || true)"

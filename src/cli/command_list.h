@@ -1,6 +1,8 @@
 // FATHOM_COMMAND(name): register_name(CLI::App&) in src/cli/name_command.cc. The order is that of --help.
 FATHOM_COMMAND(run)
 FATHOM_COMMAND(chat)
+FATHOM_COMMAND(serve)
+FATHOM_COMMAND(keys)
 FATHOM_COMMAND(demo)
 FATHOM_COMMAND(logits)
 FATHOM_COMMAND(tokenize)    // both in

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/prompt_input.h"
+#include "server/api/offline.h"
 #include "text/encoding_lines.h"
 #include "text/utf8_stream.h"
 
@@ -14,10 +15,11 @@ namespace {
 
 struct ParseArguments {
   std::string file, model, mode = "thinking";
-  bool strict = false, jsonl = false;
+  bool strict = false, jsonl = false, streams = false;
 };
 
 void run_parse(const ParseArguments& arguments) {
+  if (arguments.streams) return answer_lines(arguments.file, server::parse_stream_line);
   const ThinkingMode mode = parse_thinking_mode(arguments.mode);
   if (arguments.jsonl) {
     answer_lines(arguments.file,
@@ -39,6 +41,9 @@ void register_parse(CLI::App& app) {
   command->add_option("file", arguments->file, "the completion; default: standard input");
   command->add_flag("--jsonl", arguments->jsonl,
                     "a line {\"text\", \"thinking_mode\"} to a line {\"message\"} or {\"error\"}");
+  command->add_flag(
+      "--streams", arguments->streams,
+      "a line {\"api\", \"request\", \"deltas\", \"finish\"} to a line {\"events\", \"final\"}");
   command->add_flag("--strict", arguments->strict, "refuse what the official parser refuses");
   command->add_option("-m,--model", arguments->model, "a model folder; all generations are parsed alike");
   command->add_option("--thinking-mode", arguments->mode, "chat or thinking (default)")

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/prompt_input.h"
+#include "server/api/offline.h"
 #include "text/encoding_lines.h"
 
 namespace fathom::cli {
@@ -13,10 +14,11 @@ namespace {
 
 struct RenderArguments {
   std::string file, model, generation, mode = "thinking", effort;
-  bool keep_thinking = false, no_bos = false, jsonl = false;
+  bool keep_thinking = false, no_bos = false, jsonl = false, requests = false;
 };
 
 void run_render(const RenderArguments& arguments) {
+  if (arguments.requests) return answer_lines(arguments.file, server::render_request_line);
   const Generation generation = choose_generation(arguments.generation, arguments.model);
   EncodeOptions options;
   options.thinking_mode = parse_thinking_mode(arguments.mode);
@@ -43,6 +45,10 @@ void register_render(CLI::App& app) {
       "a list of messages, or an object with \"messages\" and \"tools\"; default: standard input");
   command->add_flag("--jsonl", arguments->jsonl,
                     "a line {\"messages\", \"options\", \"context\"} to a line {\"output\"} or {\"error\"}");
+  command->add_flag(
+      "--requests", arguments->requests,
+      "a line {\"api\", \"request\"} (chat, responses, messages) to a line {\"prompt\", \"special\"} or "
+      "{\"error\"}");
   command->add_option("-m,--model", arguments->model, "the model folder whose prompt encoding is used");
   command->add_option("--prompt-encoding", arguments->generation, "2026-04 or 2026-08, whatever the model")
       ->check(CLI::IsMember({"2026-04", "2026-08"}));

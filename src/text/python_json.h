@@ -90,6 +90,18 @@ constexpr int kMaxJsonDepth = 512;
 JsonValue parse_json(std::string_view text, JsonDialect dialect = JsonDialect::python,
                      int max_depth = kMaxJsonDepth);
 
+/// What parse_json() does if an object has a key twice.
+enum class RepeatedKeys { last_wins, refused };
+/// Bounds of a text from outside. Beyond them: Error bad_input, whose message starts with the constant below.
+struct JsonLimits {
+  int max_depth = kMaxJsonDepth;
+  int64_t max_values = INT64_MAX;
+  RepeatedKeys repeated_keys = RepeatedKeys::last_wins;
+};
+inline constexpr std::string_view kJsonTooDeep = "json: expected at most";
+inline constexpr std::string_view kJsonRepeatedKey = "json: expected each key once";
+JsonValue parse_json(std::string_view text, JsonDialect dialect, const JsonLimits& limits);
+
 /// On one line with ", " and ": ", non-ASCII text as it is.
 std::string dump_json(const JsonValue& value, JsonDialect dialect = JsonDialect::python);
 

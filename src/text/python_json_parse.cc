@@ -32,8 +32,8 @@ void append_utf8(uint32_t code, std::string& out) {
 
 class Reader {
  public:
-  Reader(std::string_view text, JsonDialect dialect, int max_depth)
-      : text_(text), python_(dialect == JsonDialect::python), max_depth_(max_depth) {}
+  Reader(std::string_view text, JsonDialect dialect, const JsonLimits& limits)
+      : text_(text), python_(dialect == JsonDialect::python), limits_(limits) {}
 
   JsonValue document() {
     JsonValue value = read_value(0);
@@ -62,10 +62,12 @@ class Reader {
     skip_space();
     if (at_ >= text_.size()) refuse("a value");
     const char c = text_[at_];
+    if (++values_ > limits_.max_values)
+      bad_input("json: expected no more than {} values, found more at byte {}", limits_.max_values, at_);
     if (c == '"') return read_string();
     if (c == '{' || c == '[') {
-      if (depth >= max_depth_)
-        bad_input("json: expected at most {} levels, found more at byte {}", max_depth_, at_);
+      if (depth >= limits_.max_depth)
+        bad_input("json: expected at most {} levels, found more at byte {}", limits_.max_depth, at_);
       return c == '{' ? JsonValue(read_object(depth + 1)) : JsonValue(read_array(depth + 1));
     }
     if (take("true")) return true;
@@ -145,6 +147,8 @@ class Reader {
       const auto [known, is_new] = place.try_emplace(key, object.size());
       if (is_new) {
         object.push_back({std::move(key), std::move(value)});
+      } else if (limits_.repeated_keys == RepeatedKeys::refused) {
+        bad_input("json: expected each key once, found '{}' again before byte {}", printable(key, 64), at_);
       } else {
         object[known->second].value = std::move(value);
       }
@@ -221,15 +225,20 @@ class Reader {
   std::string_view text_;
   size_t at_ = 0;
   bool python_;
-  int max_depth_;
+  JsonLimits limits_;
+  int64_t values_ = 0;
 };
 
 }  // namespace
 
 JsonValue parse_json(std::string_view text, JsonDialect dialect, int max_depth) {
+  return parse_json(text, dialect, JsonLimits{max_depth});
+}
+
+JsonValue parse_json(std::string_view text, JsonDialect dialect, const JsonLimits& limits) {
   if (!simdjson::validate_utf8(text.data(), text.size()))
     bad_input("json: expected UTF-8 text, found other bytes");
-  return Reader(text, dialect, max_depth).document();
+  return Reader(text, dialect, limits).document();
 }
 
 }  // namespace fathom

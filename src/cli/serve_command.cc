@@ -1,0 +1,196 @@
+// fathom serve: the API on this machine.
+#include <fmt/core.h>
+#include <toml++/toml.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/interrupt.h"
+#include "cli/say.h"
+#include "server/http/listener.h"
+#include "server/service/keys.h"
+#include "server/service/ledger.h"
+#include "server/service/service.h"
+
+namespace fathom::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+struct ServeArguments {
+  ModelOptions model;
+  std::string name;  // of the model; empty: its folder's
+  std::string host = "127.0.0.1", keys, config, ledger, cache = "1G";
+  std::string prompt_encoding;
+  std::vector<std::string> allow_hosts, cors_origins;
+  std::string price_table = std::string(kDefaultPriceTable);
+  bool no_auth = false, strict_fields = false, no_extensions = false;
+  int port = 8080, io_threads = 2, max_rows = 256, max_queue = 1024, drain_seconds = 30;
+  int64_t max_connections = 16'384;
+  std::string max_body = "64M";
+};
+
+// Options that the command line does not give are taken from the file, under their own names.
+void read_config(CLI::App& command, const std::string& path) {
+  if (path.empty()) return;
+  const std::string where = printable(path);
+  toml::table file;
+  try {
+    file = toml::parse(read_text(path, 16 << 20));
+  } catch (const toml::parse_error& error) {
+    bad_input("{}: expected TOML, found: {} at line {}", where, error.description(),
+              error.source().begin.line);
+  }
+  for (const auto& [key, node] : file) {
+    const std::string name(key.str());
+    CLI::Option* option = command.get_option_no_throw("--" + name);
+    if (!option || name == "config" || name == "help")
+      bad_input("{}: expected the name of an option of serve, found '{}'", where, printable(name));
+    if (option->count() > 0) continue;
+    const auto add = [&](const toml::node& value) {
+      if (const auto text = value.value_exact<std::string>()) {
+        option->add_result(*text);
+      } else if (const auto number = value.value_exact<int64_t>()) {
+        option->add_result(std::to_string(*number));
+      } else if (const auto flag = value.value_exact<bool>()) {
+        option->add_result(*flag ? "true" : "false");
+      } else {
+        bad_input("{}: {}: expected a text, an integer, true or false, found something else", where,
+                  printable(name));
+      }
+    };
+    if (const auto* list = node.as_array()) {
+      for (const auto& item : *list) add(item);
+    } else {
+      add(node);
+    }
+    option->run_callback();
+  }
+}
+
+std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments) {
+  OpenedModel opened = open_model(arguments.model, DefaultNumerics::fast);
+  (void)opened.need_tokenizer();
+  auto served = std::make_unique<server::ServedModel>();
+  std::filesystem::path path = opened.path;
+  if (path.filename().empty()) path = path.parent_path();
+  served->name = !arguments.name.empty() ? arguments.name : path.stem().string();
+  served->model = opened.model;
+  served->tokenizer = opened.tokenizer;
+  served->setup = read_chat_setup(model_folder(opened.path),
+                                  opened.model->weights().checkpoint().config_json(), opened.model->config());
+  if (!arguments.prompt_encoding.empty())
+    served->setup.generation = parse_generation(arguments.prompt_encoding);
+  served->fingerprint =
+      server::fingerprint_of(*opened.model, *opened.runtime, served->setup.generation, FATHOM_VERSION);
+  EngineThreadOptions options;
+  options.scheduler.max_sequences = arguments.max_rows;
+  options.scheduler.cache_bytes = arguments.cache == "0" ? 0 : parse_bytes(arguments.cache, "--cache");
+  options.scheduler.memory_bytes = opened.memory_bytes;
+  options.max_queue = arguments.max_queue;
+  served->engine =
+      std::make_unique<EngineThread>(opened.model, std::move(opened.runtime), opened.tokenizer, options);
+  return served;
+}
+
+// New connections are refused; what runs may end, then is ended.
+void shut_down(server::Listener& listener, server::Service& service, int drain_seconds) {
+  service.drain();
+  listener.drain();
+  const auto done = [&] { return service.idle() && listener.connections() == 0; };
+  for (auto until = Clock::now() + std::chrono::seconds(drain_seconds); !done() && Clock::now() < until;)
+    std::this_thread::sleep_for(20ms);
+  service.cancel_all();
+  for (auto until = Clock::now() + 2s; !done() && Clock::now() < until;) std::this_thread::sleep_for(20ms);
+  listener.stop();
+}
+
+void serve(CLI::App& command, ServeArguments& arguments) {
+  read_config(command, arguments.config);
+  const bool loopback = server::is_loopback(arguments.host);
+  if (!loopback && arguments.keys.empty() && !arguments.no_auth) {
+    bad_input("host: expected a loopback address, --keys or --no-auth, found {} for everybody",
+              printable(arguments.host));
+  }
+  (void)price_table(arguments.price_table);
+  server::ServiceOptions options;
+  options.version = FATHOM_VERSION;
+  options.bind_host = arguments.host;
+  options.allowed_hosts = arguments.allow_hosts;
+  options.cors_origins = arguments.cors_origins;
+  options.any_host = !loopback && arguments.no_auth;
+  options.strict_fields = arguments.strict_fields;
+  options.extensions = !arguments.no_extensions;
+  options.price_table = arguments.price_table;
+  std::unique_ptr<server::Keys> keys;
+  if (!arguments.keys.empty()) keys = server::Keys::open(arguments.keys);
+  std::unique_ptr<server::Ledger> ledger;
+  if (!arguments.ledger.empty()) ledger = std::make_unique<server::Ledger>(arguments.ledger);
+  std::vector<std::unique_ptr<server::ServedModel>> models;
+  models.push_back(serve_model(arguments));
+  server::Service service(std::move(options), std::move(models), std::move(keys), std::move(ledger));
+
+  server::ListenerOptions listen;
+  listen.host = arguments.host;
+  listen.port = static_cast<uint16_t>(arguments.port);
+  listen.threads = arguments.io_threads;
+  listen.name = "fathom/" FATHOM_VERSION;
+  listen.limits.body = static_cast<size_t>(parse_bytes(arguments.max_body, "--max-body"));
+  listen.limits.connections = arguments.max_connections;
+  server::Listener listener(listen, service);
+  listener.start();
+  const bool v6 = arguments.host.find(':') != std::string::npos;
+  fmt::print("ready http://{}{}{}:{}\n", v6 ? "[" : "", arguments.host, v6 ? "]" : "", listener.port());
+  std::fflush(stdout);
+  while (!interrupted()) std::this_thread::sleep_for(50ms);
+  say("fathom: shutting down\n");
+  shut_down(listener, service, arguments.drain_seconds);
+}
+
+}  // namespace
+
+void register_serve(CLI::App& app) {
+  auto* command = app.add_subcommand("serve", "the API of DeepSeek, OpenAI and Anthropic on this machine");
+  auto arguments = std::make_shared<ServeArguments>();
+  arguments->model.add_to(*command);
+  command->add_option("--name", arguments->name, "the model's name in the API (default: its folder's)");
+  command->add_option("--host", arguments->host, "numeric address to listen on (default: 127.0.0.1)");
+  command->add_option("--port", arguments->port, "port; 0 takes a free one (default: 8080)")
+      ->check(CLI::Range(0, 65535));
+  command->add_option("--config", arguments->config, "TOML file with options by their names");
+  command->add_option("--keys", arguments->keys, "file of API keys (fathom keys makes one)");
+  command->add_flag("--no-auth", arguments->no_auth, "listen beyond loopback without keys");
+  command->add_option("--ledger", arguments->ledger, "SQLite file of what every request cost");
+  command->add_option("--allow-host", arguments->allow_hosts, "a name that clients may ask for (repeatable)");
+  command->add_option("--cors-origin", arguments->cors_origins,
+                      "a web origin that may ask, or * (repeatable)");
+  command->add_option("--price-table", arguments->price_table, "prices of answers");
+  command
+      ->add_option("--prompt-encoding", arguments->prompt_encoding, "2026-04 or 2026-08, whatever the model")
+      ->check(CLI::IsMember({"2026-04", "2026-08"}));
+  command->add_flag("--strict-fields", arguments->strict_fields, "refuse fields that have no effect");
+  command->add_flag("--no-extensions", arguments->no_extensions, "leave cost and fathom out of answers");
+  command->add_option("--cache", arguments->cache,
+                      "most memory of states kept for later requests (default: 1G)");
+  command->add_option("--max-rows", arguments->max_rows, "requests in the batch at once")
+      ->check(CLI::Range(1, 65536));
+  command->add_option("--max-queue", arguments->max_queue, "requests that may wait")
+      ->check(CLI::Range(1, 1000000));
+  command->add_option("--max-body", arguments->max_body, "largest request body (default: 64M)");
+  command->add_option("--max-connections", arguments->max_connections, "connections at once")
+      ->check(CLI::Range(1, 1000000));
+  command->add_option("--io-threads", arguments->io_threads, "threads for connections")
+      ->check(CLI::Range(1, 64));
+  command->add_option("--drain-seconds", arguments->drain_seconds, "time for running answers at the end")
+      ->check(CLI::Range(0, 86400));
+  command->callback([command, arguments] { serve(*command, *arguments); });
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,77 @@
+#pragma once
+/// ApiCall: a request of any dialect, read and checked, before a model is looked at.
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "server/api/fields.h"
+#include "text/api_prompt.h"
+
+namespace fathom::server {
+
+enum class Dialect { chat, completions, responses, messages };
+
+/// The greatest answer that may be asked for.
+inline constexpr int64_t kMaxAnswerTokens = 393216;
+
+/// A tool as its caller named it.
+struct ToolInfo {
+  std::string name;        ///< in the prompt
+  std::string local_name;  ///< what calls are reported under, with `space`
+  std::string space;       ///< Responses: the namespace
+  bool custom = false;     ///< Responses: one string, `input`
+  bool strict = false;
+  bool callable = true;
+};
+
+struct ApiCall {
+  Dialect dialect = Dialect::chat;
+  std::string model;
+  ApiRequest request;  ///< but for thinking, which the model's encoding decides (below)
+  std::vector<ToolInfo> tools;
+  std::optional<bool> thinking_enabled;
+  std::string effort;  ///< empty: not given
+
+  std::optional<int64_t> max_tokens, thinking_budget, answer_reserve;
+  std::optional<double> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
+  std::optional<int64_t> top_k, seed;
+  std::vector<std::pair<int64_t, double>> logit_bias;
+  bool sampling_as_given = false;
+  std::vector<std::string> stops;
+  bool logprobs = false;
+  int64_t top_logprobs = 0;
+
+  bool stream = false, include_usage = false;
+  bool single_call = false;
+  bool thinking_hidden = false;  ///< Messages: display "omitted"
+  std::string user;
+  std::string service_tier;
+  bool cache_read = true, cache_write = true;
+  bool loop_guard = true;
+  bool json_object = false;    ///< the answer must be a JSON object
+  std::string regex, grammar;  ///< what the answer must match, or empty
+  bool strict_schema = false;  ///< request.schema is to be completed before it is enforced
+
+  // Completions.
+  using RawPrompt = std::variant<std::string, std::vector<int64_t>>;
+  std::vector<RawPrompt> prompts;
+  std::optional<std::string> suffix;
+  bool echo = false, parse_special = false;
+
+  // Responses: the settings as they were asked for, which the object repeats.
+  JsonValue::Object settings;
+  bool store = true;
+  std::optional<std::string> previous_response;
+
+  IgnoredFields ignored;
+};
+
+/// Reads a body (an object). Throws ApiError naming the field.
+ApiCall read_chat(const JsonValue& body);
+ApiCall read_completions(const JsonValue& body);
+ApiCall read_messages_request(const JsonValue& body, bool counting = false);
+ApiCall read_responses(const JsonValue& body);
+
+}  // namespace fathom::server

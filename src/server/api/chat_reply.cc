@@ -1,0 +1,161 @@
+// Chat Completions: the answer. Source: api.md section 2.1.
+#include "server/api/json_text.h"
+#include "server/api/reply.h"
+
+namespace fathom::server {
+namespace {
+
+using Kind = CompletionEvent::Kind;
+using Object = JsonValue::Object;
+
+class ChatWriter final : public ReplyWriter {
+ public:
+  ChatWriter(const ApiCall& call, ReplyIdentity identity, bool thinking)
+      : ReplyWriter(call, std::move(identity)), thinking_(thinking) {}
+
+  void start(const ReplyUsage&, Events& out) override {
+    Object delta{{"role", "assistant"}, {"content", thinking_ ? JsonValue() : JsonValue("")}};
+    if (thinking_) delta.push_back({"reasoning_content", ""});
+    chunk(std::move(delta), nullptr, nullptr, out);
+  }
+
+  void event(const AnswerEvent& e, Events& out) override {
+    switch (e.event.kind) {
+      case Kind::reasoning:
+      case Kind::content:
+        return text(e, out);
+      case Kind::call_start: {
+        calls_.push_back(make_call(e.event.text, std::ssize(calls_)));
+        const Call& call = calls_.back();
+        return tool_chunk(Object{{"index", json_integer(std::ssize(calls_) - 1)},
+                                 {"id", call.id},
+                                 {"type", "function"},
+                                 {"function", Object{{"name", call.name}, {"arguments", ""}}}},
+                          out);
+      }
+      case Kind::arguments: {
+        calls_.back().arguments += e.event.text;
+        return tool_chunk(Object{{"index", json_integer(std::ssize(calls_) - 1)},
+                                 {"function", Object{{"arguments", e.event.text}}}},
+                          out);
+      }
+      default:
+        return;
+    }
+  }
+
+  void finish(const AnswerResult& result, const ReplyUsage& usage, Events& out) override {
+    usage_ = usage;
+    reason_ = lacked_resources(result)                 ? "insufficient_system_resource"
+              : result.end == AnswerEnd::length        ? "length"
+              : !calls_.empty() && !result.stop_string ? "tool_calls"
+                                                       : "stop";
+    Object delta{{"content", ""}};
+    if (thinking_) delta.push_back({"reasoning_content", JsonValue()});
+    chunk(std::move(delta), nullptr, reason_, out);
+    if (call_.include_usage) {
+      Object last = common();
+      last.push_back({"choices", JsonValue::Array{}});
+      add_usage(last);
+      out.push_back({"", std::move(last)});
+    } else {
+      add_usage(const_cast<Object&>(*out.back().data.as_object()));
+    }
+    out.push_back({"", {}, true});
+  }
+
+  JsonValue final() override {
+    Object message{{"role", "assistant"}, {"content", content_}};
+    if (thinking_) message.push_back({"reasoning_content", reasoning_});
+    if (!calls_.empty()) {
+      JsonValue::Array calls;
+      for (size_t i = 0; i < calls_.size(); ++i) {
+        calls.emplace_back(
+            Object{{"index", json_integer(static_cast<int64_t>(i))},
+                   {"id", calls_[i].id},
+                   {"type", "function"},
+                   {"function", Object{{"name", calls_[i].name}, {"arguments", calls_[i].arguments}}}});
+      }
+      message.push_back({"tool_calls", std::move(calls)});
+    }
+    JsonValue logprobs;
+    if (call_.logprobs) {
+      Object lists{{"content", logprob_entries(content_logprobs_)}};
+      if (thinking_) lists.push_back({"reasoning_content", logprob_entries(reasoning_logprobs_)});
+      logprobs = std::move(lists);
+    }
+    Object out{{"id", "chatcmpl-" + identity_.id},
+               {"object", "chat.completion"},
+               {"created", json_integer(identity_.created)},
+               {"model", identity_.model},
+               {"choices", JsonValue::Array{Object{{"index", json_integer(0)},
+                                                   {"message", std::move(message)},
+                                                   {"logprobs", std::move(logprobs)},
+                                                   {"finish_reason", reason_}}}}};
+    out.push_back({"system_fingerprint", identity_.fingerprint});
+    if (identity_.extensions) out.push_back({"service_tier", identity_.service_tier});
+    add_usage(out);
+    return out;
+  }
+
+ private:
+  Object common() const {
+    return {{"id", "chatcmpl-" + identity_.id},
+            {"object", "chat.completion.chunk"},
+            {"created", json_integer(identity_.created)},
+            {"model", identity_.model},
+            {"system_fingerprint", identity_.fingerprint}};
+  }
+  void chunk(Object delta, JsonValue logprobs, JsonValue reason, Events& out) const {
+    Object data = common();
+    data.push_back({"choices", JsonValue::Array{Object{{"index", json_integer(0)},
+                                                       {"delta", std::move(delta)},
+                                                       {"logprobs", std::move(logprobs)},
+                                                       {"finish_reason", std::move(reason)}}}});
+    if (call_.include_usage) data.push_back({"usage", JsonValue()});
+    out.push_back({"", std::move(data)});
+  }
+  void tool_chunk(Object call, Events& out) const {
+    chunk(Object{{"tool_calls", JsonValue::Array{std::move(call)}}}, nullptr, nullptr, out);
+  }
+
+  void text(const AnswerEvent& e, Events& out) {
+    const bool reasons = e.event.kind == Kind::reasoning;
+    (reasons ? reasoning_ : content_) += e.event.text;
+    auto& all = reasons ? reasoning_logprobs_ : content_logprobs_;
+    all.insert(all.end(), e.logprobs.begin(), e.logprobs.end());
+    JsonValue logprobs;
+    if (call_.logprobs)
+      logprobs = Object{{reasons ? "reasoning_content" : "content", logprob_entries(e.logprobs)}};
+    if (e.event.text.empty() && e.logprobs.empty()) return;
+    Object delta;
+    if (reasons) {
+      delta = {{"content", JsonValue()}, {"reasoning_content", e.event.text}};
+    } else {
+      delta = {{"content", e.event.text}};
+      if (thinking_) delta.push_back({"reasoning_content", JsonValue()});
+    }
+    chunk(std::move(delta), std::move(logprobs), nullptr, out);
+  }
+
+  void add_usage(Object& out) const {
+    std::erase_if(out, [](const JsonMember& member) { return member.key == "usage"; });
+    out.push_back({"usage", openai_usage(usage_, true)});
+    if (!usage_.cost.is_null()) out.push_back({"cost", usage_.cost});
+    if (!usage_.fathom.is_null()) out.push_back({"fathom", usage_.fathom});
+  }
+
+  bool thinking_;
+  std::string reasoning_, content_, reason_ = "stop";
+  std::vector<TokenLogprobs> reasoning_logprobs_, content_logprobs_;
+  std::vector<Call> calls_;
+  ReplyUsage usage_;
+};
+
+}  // namespace
+
+std::unique_ptr<ReplyWriter> make_chat_writer(const ApiCall& call, ReplyIdentity identity, bool thinking) {
+  return std::make_unique<ChatWriter>(call, std::move(identity), thinking);
+}
+
+}  // namespace fathom::server

@@ -1,0 +1,48 @@
+#pragma once
+/// The ledger: a row for each request that was admitted, exact after a crash. SQLite with a write-ahead log
+/// and full syncs; a thread of its own writes, many rows in one transaction. Source: api.md section 6.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/service/answer_job.h"
+
+namespace fathom::server {
+
+struct LedgerRow {
+  JobReport report;
+  int64_t finished = 0;  ///< Unix seconds; 0: it runs
+};
+
+struct LedgerQuery {
+  std::string key;  ///< of one key only; empty: all
+  int64_t since = 0, until = INT64_MAX;
+  std::string model, status, user;
+  int64_t limit = 100;
+  std::string before;  ///< rows older than this request
+};
+
+class Ledger {
+ public:
+  /// Opens or makes the file. Rows that a crash left running become `aborted` and are charged for their
+  /// prompt. Throws Error(io).
+  explicit Ledger(const std::filesystem::path& path);
+  ~Ledger();
+
+  /// A request is admitted: returns when its row is on disk. The price is that of its prompt.
+  void begin(const JobReport& report);
+  /// It has ended: charged in the same transaction.
+  void finish(const JobReport& report);
+  /// What a key has spent, all rows; those that run count their prompt.
+  Picos spent(const std::string& key) const;
+  /// Newest first.
+  std::vector<LedgerRow> rows(const LedgerQuery& query) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace fathom::server

@@ -1,0 +1,103 @@
+#include "server/service/metrics.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace fathom::server {
+namespace {
+
+void head(const char* name, const char* type, const char* help, std::string& out) {
+  out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+}
+
+int64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (!file) return 0;
+  long long total = 0, resident = 0;
+  const bool read = std::fscanf(file, "%lld %lld", &total, &resident) == 2;
+  std::fclose(file);
+  return read ? static_cast<int64_t>(resident) * sysconf(_SC_PAGESIZE) : 0;
+}
+
+}  // namespace
+
+void Metrics::Histogram::add(double seconds) {
+  for (size_t i = 0; i < kBounds.size(); ++i) counts[i] += seconds <= kBounds[i];
+  ++count;
+  sum += seconds;
+}
+
+void Metrics::Histogram::write(const std::string& name, const char* help, std::string& out) const {
+  head(name.c_str(), "histogram", help, out);
+  for (size_t i = 0; i < kBounds.size(); ++i)
+    out += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i], counts[i]);
+  out += fmt::format("{}_bucket{{le=\"+Inf\"}} {}\n{}_sum {}\n{}_count {}\n", name, count, name, sum, name,
+                     count);
+}
+
+void Metrics::count_request(const std::string& route, int code) {
+  const std::lock_guard lock(mutex_);
+  ++requests_[{route, code}];
+}
+
+void Metrics::count_answer(const JobReport& report) {
+  const std::lock_guard lock(mutex_);
+  const AnswerStats& s = report.stats;
+  prompt_hit_ += s.cached_tokens;
+  prompt_miss_ += s.prompt_tokens - s.cached_tokens;
+  reasoning_ += s.reasoning_tokens;
+  answer_ += s.completion_tokens - s.reasoning_tokens;
+  cost_ += report.price.total;
+  queue_.add(s.queue_seconds);
+  if (s.first_token_seconds > 0) first_token_.add(s.first_token_seconds);
+  if (s.completion_tokens > 1) token_.add(s.decode_seconds / static_cast<double>(s.completion_tokens));
+}
+
+std::string Metrics::text(const std::vector<SchedulerStats>& engines) const {
+  SchedulerStats all;
+  for (const SchedulerStats& e : engines) {
+    for (size_t i = 0; i < all.queued.size(); ++i) all.queued[i] += e.queued[i];
+    all.running += e.running;
+    all.steps += e.steps;
+    all.kv_bytes += e.kv_bytes;
+    all.cache_bytes += e.cache_bytes;
+    all.cache_entries += e.cache_entries;
+    all.cache_evictions += e.cache_evictions;
+  }
+  const std::lock_guard lock(mutex_);
+  std::string out;
+  head("fathom_requests_total", "counter", "Requests by route and status.", out);
+  for (const auto& [key, count] : requests_)
+    out +=
+        fmt::format("fathom_requests_total{{route=\"{}\",code=\"{}\"}} {}\n", key.first, key.second, count);
+  head("fathom_tokens_total", "counter", "Tokens by kind.", out);
+  for (const auto& [kind, count] : {std::pair{"prompt_hit", prompt_hit_},
+                                    {"prompt_miss", prompt_miss_},
+                                    {"reasoning", reasoning_},
+                                    {"answer", answer_}})
+    out += fmt::format("fathom_tokens_total{{kind=\"{}\"}} {}\n", kind, count);
+  head("fathom_queue_depth", "gauge", "Requests that wait.", out);
+  for (const auto& [name, i] : {std::pair{"high", 0u}, {"normal", 1u}, {"low", 2u}})
+    out += fmt::format("fathom_queue_depth{{priority=\"{}\"}} {}\n", name, all.queued[i]);
+  const auto gauge = [&](const char* name, const char* type, const char* help, const std::string& value) {
+    head(name, type, help, out);
+    out += fmt::format("{} {}\n", name, value);
+  };
+  gauge("fathom_batch_rows", "gauge", "Requests in the batch.", std::to_string(all.running));
+  gauge("fathom_steps_total", "counter", "Steps of the engines.", std::to_string(all.steps));
+  gauge("fathom_kv_bytes", "gauge", "State of the running requests.", std::to_string(all.kv_bytes));
+  head("fathom_cache_bytes", "gauge", "States kept for later requests.", out);
+  out += fmt::format("fathom_cache_bytes{{tier=\"memory\"}} {}\n", all.cache_bytes);
+  gauge("fathom_cache_evictions_total", "counter", "States that had to go.",
+        std::to_string(all.cache_evictions));
+  gauge("fathom_cost_total", "counter", "Price of all answers.", decimal(cost_));
+  first_token_.write("fathom_ttft_seconds", "From the request to its first token.", out);
+  token_.write("fathom_token_seconds", "Per token of an answer.", out);
+  queue_.write("fathom_queue_seconds", "In the queue.", out);
+  gauge("process_resident_memory_bytes", "gauge", "Resident memory.", std::to_string(resident_bytes()));
+  return out;
+}
+
+}  // namespace fathom::server

@@ -1,0 +1,123 @@
+#include "server/service/routes.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace fathom::server {
+namespace {
+
+struct Row {
+  std::string_view path;  // without prefix
+  Route route;
+  std::string_view name, methods;
+};
+
+constexpr std::string_view kPost = "POST", kGet = "GET, HEAD";
+
+// Under "", "/v1", "/beta" and "/beta/v1".
+constexpr std::array kOpenAi = {
+    Row{"/chat/completions", Route::chat, "/v1/chat/completions", kPost},
+    Row{"/completions", Route::completions, "/v1/completions", kPost},
+    Row{"/responses", Route::responses, "/v1/responses", kPost},
+    Row{"/responses/input_tokens", Route::input_tokens, "/v1/responses/input_tokens", kPost},
+    Row{"/models", Route::models, "/v1/models", kGet},
+};
+// Under "/anthropic/v1", "/anthropic" and "/v1".
+constexpr std::array kAnthropic = {
+    Row{"/messages", Route::messages, "/v1/messages", kPost},
+    Row{"/messages/count_tokens", Route::count_tokens, "/v1/messages/count_tokens", kPost},
+};
+constexpr std::array kLocal = {
+    Row{"/tokenize", Route::tokenize, "/tokenize", kPost},
+    Row{"/detokenize", Route::detokenize, "/detokenize", kPost},
+    Row{"/apply_template", Route::apply_template, "/apply_template", kPost},
+    Row{"/apply-template", Route::apply_template, "/apply_template", kPost},
+    Row{"/health", Route::health, "/health", kGet},
+    Row{"/ready", Route::ready, "/ready", kGet},
+    Row{"/metrics", Route::metrics, "/metrics", kGet},
+    Row{"/props", Route::props, "/props", kGet},
+    Row{"/user/balance", Route::balance, "/user/balance", kGet},
+    Row{"/ledger", Route::ledger, "/ledger", kGet},
+    Row{"/anthropic/v1/models", Route::models, "/v1/models", kGet},
+};
+
+// Followed by an id.
+constexpr std::array kWithId = {
+    Row{"/models/", Route::model, "/v1/models/{id}", kGet},
+    Row{"/responses/", Route::response, "/v1/responses/{id}", "DELETE, GET, HEAD, POST"},
+};
+
+template <class Rows>
+std::optional<RouteMatch> look_up(const Rows& rows, std::string_view path) {
+  for (const Row& row : rows) {
+    if (row.path == path) return RouteMatch{row.route, row.name, row.methods, ""};
+  }
+  return std::nullopt;
+}
+
+int hex(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char low = static_cast<char>(c | 0x20);
+  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+// An {id}: decoded once, then of known characters.
+std::optional<std::string> decoded_id(std::string_view text) {
+  std::string id;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      id += text[i];
+    } else {
+      if (i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) return std::nullopt;
+      id += static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+      i += 2;
+    }
+  }
+  const auto known = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) ||
+           std::string_view("._:/-").find(c) != std::string_view::npos;
+  };
+  if (id.empty() || id.size() > 128 || !std::ranges::all_of(id, known)) return std::nullopt;
+  if (id.find("..") != std::string::npos) return std::nullopt;
+  return id;
+}
+
+std::optional<RouteMatch> with_id(std::string_view path) {
+  for (const Row& row : kWithId) {
+    if (!path.starts_with(row.path)) continue;
+    if (auto id = decoded_id(path.substr(row.path.size())))
+      return RouteMatch{row.route, row.name, row.methods, std::move(*id)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<RouteMatch> find_route(std::string_view path) {
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (path.find("//") != std::string_view::npos) return std::nullopt;
+  if (auto found = look_up(kLocal, path)) return found;
+  for (const std::string_view prefix : {"/anthropic/v1", "/anthropic", "/v1"}) {
+    if (!path.starts_with(prefix)) continue;
+    if (auto found = look_up(kAnthropic, path.substr(prefix.size()))) return found;
+  }
+  for (const std::string_view prefix : {"/beta/v1", "/beta", "/v1", "/anthropic/v1", ""}) {
+    if (!path.starts_with(prefix)) continue;
+    const std::string_view rest = path.substr(prefix.size());
+    if (prefix != "/anthropic/v1") {
+      if (auto found = look_up(kOpenAi, rest)) return found;
+      if (auto found = with_id(rest)) return found;
+    } else if (auto found = with_id(rest); found && found->route == Route::model) {
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
+ErrorShape error_shape(std::string_view path) {
+  const bool anthropic = path.starts_with("/anthropic") || path.starts_with("/v1/messages");
+  return anthropic ? ErrorShape::anthropic : ErrorShape::deepseek;
+}
+
+}  // namespace fathom::server

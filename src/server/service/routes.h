@@ -1,0 +1,45 @@
+#pragma once
+/// The table of paths. Source: api.md section 1.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/api/api_error.h"
+
+namespace fathom::server {
+
+enum class Route {
+  chat,
+  completions,
+  responses,
+  response,  ///< a stored one
+  input_tokens,
+  messages,
+  count_tokens,
+  models,
+  model,
+  tokenize,
+  detokenize,
+  apply_template,
+  health,
+  ready,
+  metrics,
+  props,
+  balance,
+  ledger,
+};
+
+struct RouteMatch {
+  Route route;
+  std::string_view name;     ///< for metrics and the ledger: "/v1/chat/completions"
+  std::string_view methods;  ///< "GET, HEAD", "POST", ...
+  std::string id;            ///< of models and responses
+};
+
+/// Nothing: no such path.
+std::optional<RouteMatch> find_route(std::string_view path);
+/// Whose errors a path speaks.
+ErrorShape error_shape(std::string_view path);
+
+}  // namespace fathom::server

@@ -1,0 +1,68 @@
+#pragma once
+/// The inside of Service, for its .cc files.
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include "server/service/keys.h"
+#include "server/service/ledger.h"
+#include "server/service/metrics.h"
+#include "server/service/routes.h"
+#include "server/service/service.h"
+
+namespace fathom::server {
+
+/// One request on its way through the service.
+struct Exchange {
+  HttpRequest http;
+  RouteMatch route;
+  ErrorShape shape = ErrorShape::deepseek;
+  std::string hex;                ///< its id
+  const KeyEntry* key = nullptr;  ///< null: nobody asks for keys
+  std::string key_id() const { return key ? key->id : ""; }
+};
+
+struct Service::State {
+  ServiceOptions options;
+  std::vector<std::unique_ptr<ServedModel>> models;
+  std::unique_ptr<Keys> keys;
+  std::unique_ptr<Ledger> ledger;
+  Metrics metrics;
+  std::atomic<bool> draining = false;
+  std::mutex mutex;
+  std::map<std::string, int64_t> running;  // answers per key; guarded by mutex
+
+  // service.cc
+  HttpReply answer(Exchange& exchange);
+  void check_host(const HttpRequest& request) const;
+  void authenticate(Exchange& exchange) const;
+  void check_scope(const Exchange& exchange) const;
+  HttpReply error_reply(const ApiError& error, ErrorShape shape, const std::string& hex) const;
+  void add_cors(const HttpRequest& request, HttpReply& reply) const;
+
+  // answers.cc
+  HttpReply start_answer(Exchange& exchange);
+  ApiCall read_call(const Exchange& exchange) const;
+  ServedModel& resolve(ApiCall& call, const Exchange& exchange);
+  HttpReply count_tokens(Exchange& exchange);
+  HttpReply tokenize(Exchange& exchange);
+  HttpReply detokenize(Exchange& exchange);
+  HttpReply apply_template(Exchange& exchange);
+
+  // information.cc
+  HttpReply list_models(const Exchange& exchange);
+  HttpReply one_model(const Exchange& exchange);
+  HttpReply properties();
+  HttpReply balance(const Exchange& exchange);
+  HttpReply ledger_rows(const Exchange& exchange);
+  ServedModel* find_model(const std::string& name, bool anthropic);
+  bool may_use(const Exchange& exchange, const ServedModel& model) const;
+  std::vector<std::string> aliases_of(const ServedModel& model) const;
+};
+
+HttpReply json_reply(const JsonValue& body, int status = 200);
+/// A value of the query string, decoded; nothing if absent.
+std::optional<std::string> query_value(const std::string& query, std::string_view name);
+
+}  // namespace fathom::server
