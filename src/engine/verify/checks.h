@@ -81,6 +81,8 @@ double median(std::vector<double> values);
 // The layouts: whether a folder is one, and its checks.
 bool is_fp32(const std::filesystem::path& folder);
 void check_fp32(Checks& checks);
+/// gradients.safetensors of an fp32 folder.
+void check_gradients(Checks& checks, const Model& model);
 /// indexer_kl.safetensors of an fp32 folder.
 void check_indexer_kl(Checks& checks, const Model& model);
 bool is_quantised(const std::filesystem::path& folder);

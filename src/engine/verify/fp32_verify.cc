@@ -164,6 +164,7 @@ void check_fp32(Checks& checks) {
   checks.used("expected.safetensors");
   const auto model = Model::open(checks.model_path());
   Fp32Case(checks, expected, model, "").run();
+  if (std::filesystem::is_regular_file(folder / "gradients.safetensors")) check_gradients(checks, *model);
   if (std::filesystem::is_regular_file(folder / "indexer_kl.safetensors")) check_indexer_kl(checks, *model);
   checks.used_model(folder);
   for (const std::string& name : other_checkpoints(folder)) {
