@@ -76,7 +76,7 @@ BlockLosses block_backward(const Context<Real>& ctx, const ModelConfig& config, 
                            const BlockParams<WeightView>& w, int64_t layer, const RopeTables& rope,
                            const BatchAngles<Real>& angles, const Batch& batch, Mat<const Real> before,
                            Mat<const Real> middle, const BlockSaved<Real>& saved, Mat<Real> d_streams,
-                           const BlockParams<Mat<Real>>& grad) {
+                           const BlockParams<Mat<Real>>& grad, LayerKvGrad<Real>* carried) {
   BlockLosses losses;
   const bool balanced = layer < config.num_hidden_layers && !config.layer(layer).hash;
   sublayer_backward<Real>(ctx, config, w.hc_ffn, w.ffn_norm, middle, saved.ffn_hc, d_streams, grad.hc_ffn,
@@ -89,7 +89,7 @@ BlockLosses block_backward(const Context<Real>& ctx, const ModelConfig& config, 
                           grad.attn_norm, [&](Mat<const Real> dy, Mat<Real> dx) {
                             attention_backward<Real>(ctx, config, w.attn, layer, rope, angles, batch,
                                                      saved.attn_hc.x, saved.attn, dy, dx, grad.attn,
-                                                     &losses.indexer);
+                                                     &losses.indexer, carried);
                           });
   return losses;
 }
@@ -98,7 +98,7 @@ template <class Real>
 IndexerLoss block_indexer_loss(const Context<Real>& ctx, const ModelConfig& config,
                                const BlockParams<WeightView>& w, int64_t layer, const RopeTables& rope,
                                const BatchAngles<Real>& angles, const Batch& batch, Mat<const Real> streams,
-                               const BlockParams<Mat<Real>>& grad) {
+                               const BlockParams<Mat<Real>>& grad, LayerKvGrad<Real>* carried) {
   const ArenaScope scope(ctx.arena());
   IndexerLoss loss;
   AttentionSaved<Real> saved;
@@ -106,7 +106,7 @@ IndexerLoss block_indexer_loss(const Context<Real>& ctx, const ModelConfig& conf
   attention_forward<Real>(ctx, config, w.attn, layer, {layer, false}, rope, angles, batch, attn.x, attn.y,
                           &saved);
   attention_backward<Real>(ctx, config, w.attn, layer, rope, angles, batch, attn.x, saved, {}, {}, grad.attn,
-                           &loss);
+                           &loss, carried);
   return loss;
 }
 FATHOM_INSTANTIATE(block_forward);

@@ -44,12 +44,13 @@ struct BlockLosses {
 /// Adds to grad; d_streams becomes the gradient of the block's input.
 /// @param before the block's input streams
 /// @param middle the streams as block_forward() with `saved` left them
+/// @param carried for chunks, as in attention_backward()
 template <class Real>
 BlockLosses block_backward(const Context<Real>& ctx, const ModelConfig& config, const Weights& weights,
                            const BlockParams<WeightView>& w, int64_t layer, const RopeTables& rope,
                            const BatchAngles<Real>& angles, const Batch& batch, Mat<const Real> before,
                            Mat<const Real> middle, const BlockSaved<Real>& saved, Mat<Real> d_streams,
-                           const BlockParams<Mat<Real>>& grad);
+                           const BlockParams<Mat<Real>>& grad, LayerKvGrad<Real>* carried = nullptr);
 
 /// The loss of a CSA layer's indexer alone, on the layer's input streams, which stay as they are: adds to the
 /// indexer's gradients.
@@ -57,6 +58,6 @@ template <class Real>
 IndexerLoss block_indexer_loss(const Context<Real>& ctx, const ModelConfig& config,
                                const BlockParams<WeightView>& w, int64_t layer, const RopeTables& rope,
                                const BatchAngles<Real>& angles, const Batch& batch, Mat<const Real> streams,
-                               const BlockParams<Mat<Real>>& grad);
+                               const BlockParams<Mat<Real>>& grad, LayerKvGrad<Real>* carried = nullptr);
 
 }  // namespace fathom

@@ -2,6 +2,7 @@
 /// What a training pass asks of the blocks beyond inference. Source: architecture.md section 13.
 
 #include <cstdint>
+#include <vector>
 
 namespace fathom {
 
@@ -17,6 +18,10 @@ struct TrainingPass {
   int64_t indexer_queries = 0;
   /// Factor of the gradient of the sequence balance loss, 1 / sequences included; 0: not differentiated.
   double balance_weight = 0;
+  /// Of a chunk, for the balance loss of its whole document: tokens that each expert of the layer got, and the
+  /// document's length; null: each span is a whole sequence.
+  const std::vector<int64_t>* sequence_load = nullptr;
+  int64_t sequence_tokens = 0;
 };
 
 /// The KL loss of one layer's indexer, summed over queries with at least one candidate.

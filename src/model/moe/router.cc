@@ -45,14 +45,19 @@ Routes<Real> route(const Context<Real>& ctx, const ModelConfig& config, const Mo
 namespace {
 
 // Adds the gradient of `weight` times the balance loss of rows [first, first + count) to ds; returns the
-// loss.
+// loss. The rows are a whole sequence, or the part of one whose loads `pass` has.
 template <class Real>
-double balance_backward(const Routes<Real>& routes, Mat<const Real> s, int64_t first, int64_t count,
-                        double weight, Mat<Real> ds) {
+double balance_backward(const TrainingPass& pass, const Routes<Real>& routes, Mat<const Real> s,
+                        int64_t first, int64_t count, double weight, Mat<Real> ds) {
   const int64_t E = s.cols, k = routes.k;
   std::vector<double> share(static_cast<size_t>(E)), load(share.size());
-  for (int64_t i = first * k; i < (first + count) * k; ++i) load[static_cast<size_t>(routes.ids[i])] += 1;
-  for (double& f : load) f *= static_cast<double>(E) / static_cast<double>(k * count);
+  if (pass.sequence_load) {
+    std::copy(pass.sequence_load->begin(), pass.sequence_load->end(), load.begin());
+  } else {
+    for (int64_t i = first * k; i < (first + count) * k; ++i) load[static_cast<size_t>(routes.ids[i])] += 1;
+  }
+  const int64_t tokens = pass.sequence_load ? pass.sequence_tokens : count;
+  for (double& f : load) f *= static_cast<double>(E) / static_cast<double>(k * tokens);
   for (int64_t t = first; t < first + count; ++t) {
     double total = 0, dot = 0;
     for (int64_t e = 0; e < E; ++e) {
@@ -60,14 +65,14 @@ double balance_backward(const Routes<Real>& routes, Mat<const Real> s, int64_t f
       total += affinity;
       dot += load[static_cast<size_t>(e)] * affinity;
     }
-    const double scale = weight / (static_cast<double>(count) * total);
+    const double scale = weight / (static_cast<double>(tokens) * total);
     for (int64_t e = 0; e < E; ++e) {
       share[static_cast<size_t>(e)] += static_cast<double>(s.row(t)[e]) / total;
       ds.row(t)[e] += static_cast<Real>(scale * (load[static_cast<size_t>(e)] - dot / total));
     }
   }
   double loss = 0;
-  for (size_t e = 0; e < share.size(); ++e) loss += load[e] * share[e] / static_cast<double>(count);
+  for (size_t e = 0; e < share.size(); ++e) loss += load[e] * share[e] / static_cast<double>(tokens);
   return loss;
 }
 
@@ -98,7 +103,8 @@ double route_backward(const Context<Real>& ctx, const ModelConfig& config, const
   double balance = 0;
   if (documents) {
     for (const Span& span : *documents) {
-      balance += balance_backward<Real>(routes, saved.s, span.first_row, span.count, balance_weight, ds);
+      balance += balance_backward<Real>(ctx.training ? *ctx.training : TrainingPass{}, routes, saved.s,
+                                        span.first_row, span.count, balance_weight, ds);
     }
   }
   ctx.parallel_rows(rows, E * 16, [&](int64_t first, int64_t last) {

@@ -3,7 +3,8 @@
 /// section 13; design: hard point 1 (one code for inference and training, recomputation).
 ///
 /// Only the streams that enter each layer are kept; on the way back a layer runs forward again, keeping what
-/// its backward pass needs, and the memory is given back layer by layer.
+/// its backward pass needs, and the memory is given back layer by layer. Of a document in chunks only the
+/// streams of one chunk are kept: its forward pass is made again, too.
 
 #include <vector>
 
@@ -19,8 +20,8 @@ struct LossOptions {
   double indexer_weight = 0;  ///< > 0: the indexer's loss is computed, and its gradient scaled by this
   bool indexer_only = false;  ///< warm-up: forward and the indexer's loss alone; other gradients stay as they
                               ///< are
-  /// Documents run in groups of at most so many tokens (at least one document), in order: less memory, sums
-  /// rounded otherwise, nothing else.
+  /// Documents run in groups of at most so many tokens, in order; a longer document runs by itself in chunks
+  /// of so many. Less memory, sums rounded otherwise, nothing else.
   int64_t group_tokens = 16384;
 };
 

@@ -1,0 +1,83 @@
+#pragma once
+/// One pass over a training batch: the work behind loss.h.
+
+#include <deque>
+#include <limits>
+#include <vector>
+
+#include "model/block.h"
+#include "model/training/label_rows.h"
+#include "model/training/loss.h"
+
+namespace fathom {
+
+/// Rows that run together: whole documents, or a chunk of one that is longer than a group may be.
+struct LossPart {
+  size_t first = 0, last = 0;                                  ///< documents of the batch
+  int64_t from = 0, to = std::numeric_limits<int64_t>::max();  ///< positions of each
+  std::vector<KvState*> states;                                ///< of each document, for the forward pass
+  std::vector<KvState*> again;  ///< where layers run again from; chunks: forks of the same
+  bool losses = true;           ///< false: the states go on to the next chunk, nothing else
+};
+
+template <class Real>
+class LossPass {
+ public:
+  /// @param grads null: losses only; log_probs as in evaluate_loss(), or null
+  LossPass(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
+           const LossOptions& options, const ModelParams<Mat<Real>>* grads,
+           std::vector<std::vector<double>>* log_probs);
+  LossReport run();
+
+ private:
+  class LoadCount;
+
+  void group(size_t first, size_t last);
+  void long_document(size_t index);
+  /// Forward, loss, and all the way back.
+  void run_part(const LossPart& part);
+  Batch main_rows(const LossPart& part, const std::vector<KvState*>& states) const;
+  /// All rows that have a next token; `from` gets their rows in the main batch.
+  Batch mtp_rows(const LossPart& part, const std::vector<KvState*>& states, std::vector<int64_t>& from) const;
+
+  void forward(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles, const Batch& rows,
+               Mat<Real> streams);
+  /// Runs the layer on `before` again and turns d_streams into the gradient of `before`.
+  void backward(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles, const Batch& rows,
+                Mat<const Real> before, Mat<Real> d_streams, const BlockParams<WeightView>& w,
+                const BlockParams<Mat<Real>>& grad);
+  void indexer_loss(int64_t layer, const BatchAngles<Real>& angles, const Batch& rows,
+                    Mat<const Real> streams);
+  /// What the layer's backward pass needs to know of the whole batch and, in a chunk, of the whole document.
+  void prepare_layer(int64_t layer);
+  /// The MTP block: adds to report_.mtp and d_streams.
+  void mtp(const LossPart& part, Mat<const Real> streams, Mat<Real> d_streams);
+  /// Sum of the weighted losses of labelled rows; sets d_streams, whose other rows are zero, to the gradient
+  /// of `factor` times their mean over `count` labels.
+  double loss(const HeadParams<WeightView>& head, const HeadParams<Mat<Real>>* grad, const LabelRows& labels,
+              double factor, int64_t count, Mat<const Real> streams, Mat<Real> d_streams,
+              std::vector<std::vector<double>>* log_probs);
+
+  LayerKvGrad<Real>* carried(int64_t layer) {
+    return carried_.empty() ? nullptr : &carried_[static_cast<size_t>(layer)];
+  }
+  Mat<Real> copy_of(Mat<const Real> x) const;
+  Mat<Real> gather(Mat<const Real> x, const std::vector<int64_t>& rows) const;
+
+  Context<Real> ctx_;
+  const Model& model_;
+  const ModelConfig& config_;
+  const ModelParams<WeightView>& w_;
+  const TrainingBatch& batch_;
+  const LossOptions& options_;
+  const ModelParams<Mat<Real>>* grads_;
+  std::vector<std::vector<double>>* log_probs_;
+  TrainingPass training_;
+  LossReport report_;
+  // Of the long document under way, else empty: gradients for earlier chunks, and each expert's tokens, both
+  // by layer, the MTP block last.
+  std::vector<LayerKvGrad<Real>> carried_;
+  std::vector<std::vector<int64_t>> loads_;
+};
+
+}  // namespace fathom
