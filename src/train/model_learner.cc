@@ -1,0 +1,71 @@
+#include "train/model_learner.h"
+
+#include "model/training/loss.h"
+
+namespace fathom {
+namespace {
+
+TrainingBatch batch_of(const Row& documents) {
+  static_assert(kUnlearned == kNoLabel);
+  TrainingBatch batch;
+  for (const RowDocument& d : documents) batch.push_back({d.tokens, d.labels, {}, {}});
+  return batch;
+}
+
+LossOptions loss_options(const PassOptions& options) {
+  LossOptions o;
+  o.mtp_weight = options.mtp_weight;
+  o.balance_weight = options.balance_weight;
+  o.indexer_weight = options.indexer_weight;
+  o.dense_csa = options.attention != AttentionStage::sparse;
+  o.indexer_only = options.attention == AttentionStage::indexer;
+  o.group_tokens = options.micro_rows;
+  return o;
+}
+
+PassFigures figures_of(const LossReport& report, AttentionStage attention) {
+  PassFigures f;
+  f.loss = report.loss;
+  f.lm = report.lm;
+  f.mtp = report.mtp;
+  f.balance = report.balance;
+  f.labels = report.labels;
+  f.tokens = report.tokens;
+  f.expert_load = report.expert_load;
+  double kl = 0;
+  for (const IndexerLoss& each : report.indexer) {
+    f.indexer.push_back({each.kl, each.kl_uniform, each.captured, each.queries});
+    if (each.queries > 0) kl += each.kl / static_cast<double>(each.queries);
+  }
+  if (attention == AttentionStage::indexer) f.loss = kl;  // what the warm-up learns from
+  return f;
+}
+
+}  // namespace
+
+ModelLearner::ModelLearner(const ParamTable& table, const MasterWeights& masters, Precision precision,
+                           ThreadPool& pool, const Kernels<float>& kernels)
+    : weights_(table, masters, precision),
+      model_(Model::over(table.config(), weights_.params(), nullptr)),
+      pool_(pool),
+      numerics_(training_numerics(precision)),
+      context_(kernels, pool, arena_, numerics_, true) {}
+ModelLearner::~ModelLearner() = default;
+
+void ModelLearner::refresh() { weights_.refresh(pool_); }
+
+PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options,
+                                const ModelParams<Mat<float>>& gradients) {
+  const ArenaScope scope(arena_);
+  return figures_of(
+      loss_and_gradients<float>(context_, *model_, batch_of(documents), loss_options(options), gradients),
+      options.attention);
+}
+
+PassFigures ModelLearner::evaluate(const Row& documents, const PassOptions& options) {
+  const ArenaScope scope(arena_);
+  return figures_of(evaluate_loss<float>(context_, *model_, batch_of(documents), loss_options(options)),
+                    options.attention);
+}
+
+}  // namespace fathom

@@ -1,0 +1,34 @@
+#pragma once
+/// The learner of a real model: compute copies of the masters, forward and backward of model/training.
+
+#include <memory>
+
+#include "model/model.h"
+#include "train/learner.h"
+
+namespace fathom {
+
+class ModelLearner : public Learner {
+ public:
+  /// Computes in the stage's precision. All references must outlive this.
+  ModelLearner(const ParamTable& table, const MasterWeights& masters, Precision precision, ThreadPool& pool,
+               const Kernels<float>& kernels);
+  ~ModelLearner() override;
+
+  void refresh() override;
+  PassFigures learn(const Row& documents, const PassOptions& options,
+                    const ModelParams<Mat<float>>& gradients) override;
+  PassFigures evaluate(const Row& documents, const PassOptions& options) override;
+  /// Bytes of scratch memory held.
+  int64_t scratch_bytes() const { return arena_.bytes(); }
+
+ private:
+  ComputeWeights weights_;
+  std::shared_ptr<const Model> model_;
+  ThreadPool& pool_;
+  Arena arena_;
+  Numerics numerics_;
+  Context<float> context_;
+};
+
+}  // namespace fathom

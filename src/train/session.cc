@@ -1,0 +1,174 @@
+#include "train/session.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "model/convert.h"
+#include "train/model_learner.h"
+#include "train/prepare.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;
+
+// The text of a tokenizer.json, or of the one in a model's folder.
+std::string tokenizer_text(const fs::path& path) {
+  std::error_code error;
+  return read_text(fs::is_directory(path, error) ? path / "tokenizer.json" : path, kMaxTokenizerBytes);
+}
+
+int64_t checked_mtp_blocks(const ModelConfig& config) {
+  if (config.dspark_block_size > 0) {
+    fail(ErrorCode::unsupported, "model: a DSpark drafter is not trained; leave out its fields");
+  }
+  return std::min<int64_t>(config.num_nextn_predict_layers, 1);
+}
+
+}  // namespace
+
+TrainingSession::~TrainingSession() = default;
+
+void TrainingSession::open_model() {
+  ModelConfig config;
+  if (recipe_.from.empty()) {
+    config = ModelConfig::parse(recipe_.config_json);
+  } else {
+    source_ = Checkpoint::open(recipe_.from);
+    config =
+        in_context(printable(recipe_.from, 400), [&] { return ModelConfig::parse(source_->config_json()); });
+    if (!source_->has("mtp.0.e_proj.weight")) config.num_nextn_predict_layers = 0;
+  }
+  config.num_nextn_predict_layers = checked_mtp_blocks(config);
+  table_ = std::make_unique<ParamTable>(config, config.num_nextn_predict_layers, recipe_.params);
+  for (const RecipeStage& stage : recipe_.stages) {
+    if (config.max_position_embeddings > 0 && stage.row > config.max_position_embeddings) {
+      bad_input("stage {}: row: expected at most the model's context of {} tokens, found {}",
+                printable(stage.name), config.max_position_embeddings, stage.row);
+    }
+  }
+}
+
+void TrainingSession::open_data(const Tokenizer& tokenizer, const std::string& tokenizer_json,
+                                const fs::path& folder) {
+  if (tokenizer.vocab_size() > config().vocab_size) {
+    bad_input("tokenizer: expected at most the model's {} tokens, found {}", config().vocab_size,
+              tokenizer.vocab_size());
+  }
+  const uint64_t hash = tokenizer_hash(tokenizer_json);
+  for (const auto& [name, source] : recipe_.data) {
+    fs::path path = source.path;
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {  // a text: prepared once, used again when the run goes on
+      const fs::path prepared = folder / "data" / name;
+      if (!fs::exists(prepared / "data.json", error)) {
+        PrepareOptions options;
+        options.validation = recipe_.validation_share;
+        options.document_tokens = recipe_.document_tokens;
+        prepare_data({path}, tokenizer, tokenizer_json, prepared, options);
+      }
+      path = prepared;
+    }
+    in_context("data " + printable(name), [&] {
+      RunData data{name, std::make_shared<TokenShard>(path / "train.tokens"), nullptr};
+      if (fs::exists(path / "validation.tokens", error)) {
+        data.validation = std::make_shared<TokenShard>(path / "validation.tokens");
+      }
+      for (const auto& shard : {data.train, data.validation}) {
+        if (shard != nullptr && shard->info().tokenizer_hash != hash) {
+          bad_input("{}: expected tokens of the run's tokenizer (xxh64 {:016x}), found those of {:016x}",
+                    printable(shard->path(), 400), hash, shard->info().tokenizer_hash);
+        }
+      }
+      data_.push_back(std::move(data));
+    });
+  }
+}
+
+std::unique_ptr<TrainingSession> TrainingSession::start(const Recipe& recipe, const fs::path& folder,
+                                                        const std::string& run_json) {
+  std::unique_ptr<TrainingSession> session(new TrainingSession(recipe));
+  Recipe& r = session->recipe_;
+  for (auto& [name, data] : r.data) data.path = fs::absolute(data.path).string();
+  if (!r.from.empty()) r.from = fs::absolute(r.from).string();
+  session->open_model();
+  const std::string text = tokenizer_text(r.tokenizer.empty() ? r.from : r.tokenizer);
+  const auto tokenizer = Tokenizer::from_json(text, "tokenizer.json");
+  r.tokenizer = fs::absolute(folder / "tokenizer.json").string();
+  std::error_code error;
+  if (fs::exists(folder / "recipe.json", error)) RunFolder::create(folder, "", "", "");  // says so
+  session->open_data(*tokenizer, text, folder);
+  session->folder_ = std::make_unique<RunFolder>(RunFolder::create(folder, r.to_json(), text, run_json));
+  return session;
+}
+
+std::unique_ptr<TrainingSession> TrainingSession::resume(const fs::path& folder,
+                                                         const std::vector<std::string>& overrides) {
+  auto run = std::make_unique<RunFolder>(RunFolder::open(folder));
+  const Recipe recipe = Recipe::parse(run->recipe_json(), (folder / "recipe.json").string(), "", overrides);
+  std::unique_ptr<TrainingSession> session(new TrainingSession(recipe));
+  session->open_model();
+  const std::string text = run->tokenizer_json();
+  session->open_data(*Tokenizer::from_json(text, "tokenizer.json"), text, folder);
+  session->folder_ = std::move(run);
+  return session;
+}
+
+RunMemory TrainingSession::memory() const {
+  RunMemory m;
+  const int64_t values = table_->size();
+  m.weights = values * 4 + table_->table_size() * 4;
+  m.optimizer = 2 * values * 4;
+  m.gradients = values * 4;
+  const ModelConfig& c = config();
+  int64_t tokens = 0;
+  for (const RecipeStage& s : recipe_.stages) {
+    if (s.precision != Precision::fp32) m.copies = std::max(m.copies, values * 2);
+    tokens = std::max(tokens, std::min(std::max(s.row, recipe_.micro_rows), s.batch));
+  }
+  // A layer's input streams for all layers; and of one layer: streams and their gradients, mHC, attention and
+  // experts, forward and back.
+  const int64_t streams = c.hc_mult * c.hidden_size, heads = c.num_attention_heads * c.head_dim;
+  const int64_t moe = (c.num_experts_per_tok + 1) * (6 * c.moe_intermediate_size + 3 * c.hidden_size);
+  const int64_t layer = 8 * streams + 8 * c.hidden_size + 6 * heads + moe + 4 * c.head_dim;
+  m.scratch = tokens * 4 * ((c.num_hidden_layers + 1) * streams + layer);
+  return m;
+}
+
+std::unique_ptr<Trainer> TrainingSession::trainer(TrainerOptions options) {
+  if (!options.learner) {
+    options.learner = [pool = options.pool, kernels = options.kernels](
+                          const ParamTable& table, const MasterWeights& masters, const RecipeStage& stage) {
+      return std::make_unique<ModelLearner>(table, masters, stage.precision, *pool, *kernels);
+    };
+  }
+  InitialWeights initial = recipe_.initial;
+  initial.seed = recipe_.seed;
+  MasterWeights masters = source_ != nullptr ? in_context(printable(recipe_.from, 400),
+                                                          [&] { return load_masters(*table_, *source_); })
+                                             : initial_weights(*table_, initial);
+  return std::make_unique<Trainer>(recipe_, *table_, std::move(masters), data_, *folder_, std::move(options));
+}
+
+fs::path TrainingSession::release(ThreadPool& pool) {
+  const auto steps = folder_->checkpoints();
+  if (steps.empty())
+    bad_input("{}: expected a checkpoint, found none", printable(folder_->path().string(), 400));
+  const fs::path out = folder_->path() / "model", making = folder_->path() / ".model";
+  std::error_code error;
+  fs::remove_all(making, error);
+  constexpr ConvertDtype kDtypes[] = {ConvertDtype::f32, ConvertDtype::bf16, ConvertDtype::fp8,
+                                      ConvertDtype::release};
+  ConvertOptions options;
+  options.dtype = kDtypes[static_cast<size_t>(recipe_.stages.back().precision)];
+  convert(*Checkpoint::open(folder_->checkpoint(steps.back())), making, pool, options);
+  fs::remove_all(out, error);
+  fs::rename(making, out, error);
+  if (error) fail(ErrorCode::io, "{}: {}", printable(out.string(), 400), error.message());
+  return out;
+}
+
+}  // namespace fathom
