@@ -20,7 +20,7 @@ struct ApiRequest {
   /// assistant's; developer messages are system texts. Fields tools, response_format, task and wo_eos of
   /// messages are not read.
   std::vector<ChatMessage> messages;
-  /// The `function` objects; numbers as parse_json(..., JsonDialect::serde) reads them.
+  /// The `function` objects; numbers as parse_json_value(..., JsonDialect::serde) reads them.
   std::vector<JsonValue> tools;
 
   enum class ToolChoice { automatic, none, required };

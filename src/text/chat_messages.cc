@@ -163,7 +163,7 @@ std::vector<ChatMessage> read_messages(const JsonValue& list, const std::string&
 }
 
 std::vector<ChatMessage> read_chat_file(std::string_view text) {
-  const JsonValue root = parse_json(text);
+  const JsonValue root = parse_json_value(text);
   if (!root.as_object()) return read_messages(root);
 
   const Fields fields(root, "chat");

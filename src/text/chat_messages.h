@@ -48,7 +48,7 @@ std::vector<ChatMessage> read_messages(const JsonValue& list, const std::string&
 /// Reads a chat file: a list of messages, or an object with "messages" and, as API requests have them,
 /// "tools" and "response_format", which then belong to the first message if that is a system message, else to
 /// a new empty one.
-/// @throws Error bad_input as read_messages() and parse_json() do.
+/// @throws Error bad_input as read_messages() and parse_json_value() do.
 std::vector<ChatMessage> read_chat_file(std::string_view text);
 
 }  // namespace fathom

@@ -12,7 +12,7 @@ constexpr size_t kMaxCutTag = 256;  // bytes: what ends within a tag may be its 
 
 bool is_json(std::string_view text, bool object_only) {
   try {
-    const JsonValue value = parse_json(text, JsonDialect::serde, kMaxValueDepth);
+    const JsonValue value = parse_json_value(text, JsonDialect::serde, kMaxValueDepth);
     return !object_only || value.as_object();
   } catch (const Error&) {
     return false;

@@ -17,7 +17,7 @@ JsonDialect dialect_of(DsmlStyle style) {
 JsonValue::Object parameters(const std::string& arguments, DsmlStyle style) {
   try {
     const int depth = style == DsmlStyle::official ? kMaxJsonDepth : kApiJsonDepth;
-    const JsonValue value = parse_json(arguments, dialect_of(style), depth);
+    const JsonValue value = parse_json_value(arguments, dialect_of(style), depth);
     if (const JsonValue::Object* object = value.as_object()) return *object;
   } catch (const Error&) {
     // No JSON: the text itself is what the model sees.

@@ -64,7 +64,7 @@ EncodingCase read_encoding_case(const JsonValue& line, const EncodeOptions& defa
 
 std::string render_line(std::string_view line, const EncodeOptions& defaults, Generation generation) {
   return answer_or_error([&] {
-    const EncodingCase read = read_encoding_case(parse_json(line), defaults, generation);
+    const EncodingCase read = read_encoding_case(parse_json_value(line), defaults, generation);
     return JsonValue::Object{{"output", encode_messages(read.messages, read.options, generation).joined()}};
   });
 }
@@ -84,7 +84,7 @@ JsonValue completion_answer(const Completion& completion) {
 
 std::string parse_line(std::string_view line, ThinkingMode default_mode, bool strict) {
   return answer_or_error([&] {
-    const JsonValue read = parse_json(line);
+    const JsonValue read = parse_json_value(line);
     check_object(read, "line");
     const std::string* completion = text(read, "text");
     if (!completion) bad_input("text: expected a string, found nothing");

@@ -38,7 +38,7 @@ Generation detect_generation(std::string_view script_text, std::string_view conf
   if (defines(script_text, "REASONING_EFFORT_MAX")) return Generation::v2026_04;
   if (config_text.empty()) return Generation::v2026_04;
 
-  const JsonValue config = in_context("config.json", [&] { return parse_json(config_text); });
+  const JsonValue config = in_context("config.json", [&] { return parse_json_value(config_text); });
   if (!config.as_object()) bad_input("config.json: expected an object, found {}", config.kind());
   for (const JsonMember& member : *config.as_object()) {
     if (member.key.starts_with("dspark_")) return Generation::v2026_08;

@@ -87,10 +87,10 @@ constexpr int kMaxJsonDepth = 512;
 
 /// @throws Error bad_input "json: expected X, found Y at byte N": not JSON by the dialect, more after the
 /// value, deeper than max_depth, invalid UTF-8.
-JsonValue parse_json(std::string_view text, JsonDialect dialect = JsonDialect::python,
-                     int max_depth = kMaxJsonDepth);
+JsonValue parse_json_value(std::string_view text, JsonDialect dialect = JsonDialect::python,
+                           int max_depth = kMaxJsonDepth);
 
-/// What parse_json() does if an object has a key twice.
+/// What parse_json_value() does if an object has a key twice.
 enum class RepeatedKeys { last_wins, refused };
 /// Bounds of a text from outside. Beyond them: Error bad_input, whose message starts with the constant below.
 struct JsonLimits {
@@ -100,7 +100,7 @@ struct JsonLimits {
 };
 inline constexpr std::string_view kJsonTooDeep = "json: expected at most";
 inline constexpr std::string_view kJsonRepeatedKey = "json: expected each key once";
-JsonValue parse_json(std::string_view text, JsonDialect dialect, const JsonLimits& limits);
+JsonValue parse_json_value(std::string_view text, JsonDialect dialect, const JsonLimits& limits);
 
 /// On one line with ", " and ": ", non-ASCII text as it is.
 std::string dump_json(const JsonValue& value, JsonDialect dialect = JsonDialect::python);

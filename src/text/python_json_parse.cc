@@ -231,11 +231,11 @@ class Reader {
 
 }  // namespace
 
-JsonValue parse_json(std::string_view text, JsonDialect dialect, int max_depth) {
-  return parse_json(text, dialect, JsonLimits{max_depth});
+JsonValue parse_json_value(std::string_view text, JsonDialect dialect, int max_depth) {
+  return parse_json_value(text, dialect, JsonLimits{max_depth});
 }
 
-JsonValue parse_json(std::string_view text, JsonDialect dialect, const JsonLimits& limits) {
+JsonValue parse_json_value(std::string_view text, JsonDialect dialect, const JsonLimits& limits) {
   if (!simdjson::validate_utf8(text.data(), text.size()))
     bad_input("json: expected UTF-8 text, found other bytes");
   return Reader(text, dialect, limits).document();

@@ -169,7 +169,7 @@ class Preparing {
   }
 
   void one_line(std::string_view line) {
-    const JsonValue value = parse_json(line, JsonDialect::python);
+    const JsonValue value = parse_json_value(line, JsonDialect::python);
     if (const JsonValue* text = value.find("text")) {
       const std::string* plain_text = text->as_string();
       if (plain_text == nullptr) bad_input("text: expected a string, found {}", text->kind());

@@ -34,8 +34,8 @@ TEST_CASE("recorded requests") {
   std::ifstream lines(FATHOM_SOURCE_DIR "/tests/golden/api/requests.jsonl");
   std::map<std::string, int> counts;
   for (std::string line; std::getline(lines, line);) {
-    const JsonValue recorded = parse_json(line, JsonDialect::serde);
-    const JsonValue found = parse_json(server::render_request_line(line), JsonDialect::serde);
+    const JsonValue recorded = parse_json_value(line, JsonDialect::serde);
+    const JsonValue found = parse_json_value(server::render_request_line(line), JsonDialect::serde);
     const std::string id = word(recorded.find("id")), tag = word(recorded.find("tag"));
     const std::string improve = word(recorded.find("improve"));
     CAPTURE(id);

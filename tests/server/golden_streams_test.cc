@@ -128,14 +128,14 @@ TEST_CASE("recorded streams") {
   std::ifstream lines(FATHOM_SOURCE_DIR "/tests/golden/api/streams.jsonl");
   std::map<std::string, int> counts;
   for (std::string line; std::getline(lines, line);) {
-    const JsonValue recorded = parse_json(line);
+    const JsonValue recorded = parse_json_value(line);
     const std::string api = word(recorded.find("api")), tag = word(recorded.find("tag"));
     const std::string id = word(recorded.find("id")), improve = word(recorded.find("improve"));
     CAPTURE(id);
     CAPTURE(api);
     CAPTURE(tag);
     CAPTURE(improve);
-    const JsonValue found = parse_json(server::parse_stream_line(line));
+    const JsonValue found = parse_json_value(server::parse_stream_line(line));
     if (improve == "S25") continue;  // continues a stored response, of which there is none without a server
     REQUIRE_MESSAGE(!found.find("error"), dump_json(found));
     const JsonValue& final = *found.find("final");

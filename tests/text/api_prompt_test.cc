@@ -42,7 +42,7 @@ TEST_CASE("recorded chat requests") {
   std::istringstream lines(test::read_file(FATHOM_SOURCE_DIR "/tests/golden/api/requests.jsonl"));
   int64_t compared = 0;
   for (std::string line; std::getline(lines, line);) {
-    const JsonValue test_case = parse_json(line, JsonDialect::serde);
+    const JsonValue test_case = parse_json_value(line, JsonDialect::serde);
     if (word(at(test_case, "api")) != "chat" || at(test_case, "prompt").is_null()) continue;
     CAPTURE(word(at(test_case, "id")));
     CAPTURE(word(at(test_case, "tag")));
@@ -50,7 +50,7 @@ TEST_CASE("recorded chat requests") {
     // Strict schemas are completed by whoever reads the request, before it is rendered.
     if (improve == "R20 " || word(at(test_case, "tag")).starts_with("tool strict")) continue;
     const JsonValue body = at(test_case, "raw").as_string()
-                               ? parse_json(word(at(test_case, "raw")), JsonDialect::serde)
+                               ? parse_json_value(word(at(test_case, "raw")), JsonDialect::serde)
                                : at(test_case, "request");
     if (improve == "R17 ") {  // a forced call without tools is refused
       CHECK_THROWS_AS(render_api_request(read_request(body), Generation::v2026_08), Error);
@@ -77,7 +77,7 @@ TEST_CASE("recorded chat requests") {
 TEST_CASE("a forced call while thinking is forced after the reasoning") {
   ApiRequest request;
   request.messages = {{Role::user, "Hi"}};
-  request.tools = {parse_json(R"({"name": "f"})"), parse_json(R"({"name": "g"})")};
+  request.tools = {parse_json_value(R"({"name": "f"})"), parse_json_value(R"({"name": "g"})")};
   request.tool_choice = ApiRequest::ToolChoice::required;
   request.tool_name = "g";
   const ApiPrompt thinking = render_api_request(request, Generation::v2026_08);
@@ -106,7 +106,7 @@ TEST_CASE("requests that cannot be rendered name the field") {
   request.tool_choice = ApiRequest::ToolChoice::required;
   CHECK_THROWS_WITH_AS(render(), "tool_choice: expected tools for a forced call, found none", Error);
   request.tool_name = "h";
-  request.tools = {parse_json(R"({"name": "f"})")};
+  request.tools = {parse_json_value(R"({"name": "f"})")};
   CHECK_THROWS_WITH_AS(render(), "tool_choice: expected the name of a tool, found 'h'", Error);
 }
 
@@ -119,7 +119,7 @@ TEST_CASE("2026-04 requests are written with the pieces of their encoder") {
   first.tool_call_id = "a";
   second.tool_call_id = "b";
   request.messages = {{Role::user, "Hi"}, call, first, second, {Role::latest_reminder, "now"}};
-  request.tools = {parse_json(R"({"name": "f", "strict": true})")};
+  request.tools = {parse_json_value(R"({"name": "f", "strict": true})")};
 
   const std::string early = render_api_request(request, Generation::v2026_04).prompt.joined();
   CHECK(early.find("{\"name\": \"f\", \"strict\": true}") != std::string::npos);

@@ -17,7 +17,7 @@ TEST_CASE("recorded chat streams") {
   std::istringstream lines(test::read_file(FATHOM_SOURCE_DIR "/tests/golden/api/streams.jsonl"));
   int64_t equal = 0, better = 0;
   for (std::string line; std::getline(lines, line);) {
-    const JsonValue test_case = parse_json(line);
+    const JsonValue test_case = parse_json_value(line);
     if (word(at(test_case, "api")) != "chat" || at(test_case, "final").is_null()) continue;
     // Token ids, stop sequences and bytes are for the server, which has a tokenizer.
     const bool by_ids = !at(test_case, "ids").is_null();

@@ -96,7 +96,7 @@ void check_cuts(std::string_view text, const CompletionOptions& options) {
 std::vector<JsonValue> recovery_cases() {
   std::vector<JsonValue> cases;
   std::istringstream lines(test::read_file(FATHOM_SOURCE_DIR "/tests/text/completion_recovery.jsonl"));
-  for (std::string line; std::getline(lines, line);) cases.push_back(parse_json(line));
+  for (std::string line; std::getline(lines, line);) cases.push_back(parse_json_value(line));
   return cases;
 }
 
@@ -115,7 +115,7 @@ TEST_CASE("recovery") {
     JsonValue::Array calls, repairs;
     for (const ToolCall& call : found.tool_calls) {
       calls.emplace_back(JsonValue::Array{call.name, call.arguments});
-      CHECK(parse_json(call.arguments, JsonDialect::serde).as_object());
+      CHECK(parse_json_value(call.arguments, JsonDialect::serde).as_object());
     }
     for (const Repair& repair : found.repairs) repairs.emplace_back(std::string(repair.kind));
     CHECK(dump_json(calls) == dump_json(*test_case.find("calls")));

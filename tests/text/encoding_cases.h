@@ -24,7 +24,7 @@ inline std::string read_golden(const std::string& name) {
 inline std::vector<JsonValue> read_golden_lines(const std::string& name) {
   std::vector<JsonValue> cases;
   std::istringstream lines(read_golden(name));
-  for (std::string line; std::getline(lines, line);) cases.push_back(parse_json(line));
+  for (std::string line; std::getline(lines, line);) cases.push_back(parse_json_value(line));
   return cases;
 }
 

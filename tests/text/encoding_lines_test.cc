@@ -10,7 +10,7 @@ namespace {
 
 TEST_CASE("lines of cases.jsonl are answered with their output, or an error") {
   for (const JsonValue& test_case : test::read_golden_lines("cases.jsonl")) {
-    const JsonValue answer = parse_json(render_line(dump_json(test_case), {}, Generation::v2026_04));
+    const JsonValue answer = parse_json_value(render_line(dump_json(test_case), {}, Generation::v2026_04));
     REQUIRE(answer.as_object()->size() == 1);
     if (const JsonValue* output = test_case.find("output")) {
       CHECK(*answer.find("output") == *output);
@@ -23,11 +23,11 @@ TEST_CASE("lines of cases.jsonl are answered with their output, or an error") {
 TEST_CASE("lines of parse.jsonl are answered with their message, or an error if strict") {
   for (const JsonValue& test_case : test::read_golden_lines("parse.jsonl")) {
     const std::string line = dump_json(test_case);
-    const JsonValue strict = parse_json(parse_line(line, ThinkingMode::chat, true));
+    const JsonValue strict = parse_json_value(parse_line(line, ThinkingMode::chat, true));
     const JsonValue* message = test_case.find("message");
     if (message) CHECK(strict == JsonValue(JsonValue::Object{{"message", *message}}));
     if (!message) CHECK(strict.find("error") != nullptr);
-    CHECK(parse_json(parse_line(line, ThinkingMode::chat, false)).find("message") != nullptr);
+    CHECK(parse_json_value(parse_line(line, ThinkingMode::chat, false)).find("message") != nullptr);
   }
 }
 

@@ -39,7 +39,7 @@ TEST_CASE("encoder words") {
 }
 
 TEST_CASE("API words of 2026-08 are those of the published converter") {
-  const JsonValue golden = parse_json(test::read_golden("protocol_strings_2026_08.json"));
+  const JsonValue golden = parse_json_value(test::read_golden("protocol_strings_2026_08.json"));
   for (const JsonMember& member : *golden.find("api_effort")->as_object()) {
     CAPTURE(member.key);
     const std::string& expected = *member.value.as_string();

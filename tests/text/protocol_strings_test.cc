@@ -11,7 +11,7 @@ namespace {
 std::string text_of(const JsonValue& object, std::string_view key) { return *object.find(key)->as_string(); }
 
 TEST_CASE("2026-04") {
-  const JsonValue golden = parse_json(test::read_golden("protocol_strings.json"));
+  const JsonValue golden = parse_json_value(test::read_golden("protocol_strings.json"));
   const std::vector<std::pair<std::string_view, std::string_view>> literals = {
       {"bos", protocol::kBos},
       {"eos", protocol::kEos},
@@ -39,7 +39,7 @@ TEST_CASE("2026-04") {
 }
 
 TEST_CASE("2026-08") {
-  const JsonValue golden = parse_json(test::read_golden("protocol_strings_2026_08.json"));
+  const JsonValue golden = parse_json_value(test::read_golden("protocol_strings_2026_08.json"));
   const JsonValue& effort = *golden.find("reasoning_effort");
   CHECK(text_of(effort, "low").empty());
   CHECK(text_of(effort, "high") == protocol::kEffortTextA);

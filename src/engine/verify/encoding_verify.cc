@@ -33,7 +33,8 @@ void for_each_line(Checks& checks, const std::string& file, Use use) {
     const size_t end = std::min(text.find('\n', at), text.size());
     const std::string where = fmt::format("{}:{}", file, ++number);
     if (end > at) {
-      use(in_context(where, [&] { return parse_json(std::string_view(text).substr(at, end - at)); }), where);
+      use(in_context(where, [&] { return parse_json_value(std::string_view(text).substr(at, end - at)); }),
+          where);
     }
     at = end + 1;
   }

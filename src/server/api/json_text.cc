@@ -65,7 +65,7 @@ std::string compact_json(const JsonValue& value) {
 JsonValue read_body(std::string_view text) {
   JsonValue body;
   try {
-    body = parse_json(text, JsonDialect::serde, JsonLimits{128, 4'000'000, RepeatedKeys::refused});
+    body = parse_json_value(text, JsonDialect::serde, JsonLimits{128, 4'000'000, RepeatedKeys::refused});
   } catch (const Error& error) {
     const std::string_view message = error.message();
     throw ApiError(400,

@@ -141,7 +141,7 @@ class MessagesWriter final : public ReplyWriter {
   static JsonValue parsed_input(const std::string& arguments) {
     for (const char* end : {"", "}", "\"}"}) {  // as it is, or closed where it was cut
       try {
-        JsonValue input = parse_json(arguments + end, JsonDialect::python, 256);
+        JsonValue input = parse_json_value(arguments + end, JsonDialect::python, 256);
         if (input.as_object()) return input;
       } catch (const Error&) {  // NOLINT(bugprone-empty-catch): kept below
       }

@@ -171,7 +171,7 @@ ErrorShape shape_of(const std::string& api) {
 std::string render_request_line(std::string_view line) {
   ErrorShape shape = ErrorShape::deepseek;
   return answered(shape, [&]() -> JsonValue {
-    const JsonValue input = parse_json(line, JsonDialect::serde);
+    const JsonValue input = parse_json_value(line, JsonDialect::serde);
     const std::string api = word(input.find("api"));
     shape = shape_of(api);
     const JsonValue* raw = input.find("raw");
@@ -186,7 +186,7 @@ std::string render_request_line(std::string_view line) {
 std::string parse_stream_line(std::string_view line) {
   ErrorShape shape = ErrorShape::deepseek;
   return answered(shape, [&]() -> JsonValue {
-    const JsonValue input = parse_json(line, JsonDialect::python);
+    const JsonValue input = parse_json_value(line, JsonDialect::python);
     const std::string api = word(input.find("api"));
     shape = shape_of(api);
     if (!input.find("request")) bad_input("line: expected request, found nothing");

@@ -138,7 +138,7 @@ class ResponsesWriter final : public ReplyWriter {
   static std::string custom_input(const std::string& arguments) {
     for (const char* end : {"", "\"}", "}"}) {  // as it is, or closed where it was cut
       try {
-        const JsonValue parsed = parse_json(arguments + end, JsonDialect::python, 256);
+        const JsonValue parsed = parse_json_value(arguments + end, JsonDialect::python, 256);
         const JsonValue* input = parsed.find("input");
         if (input && input->as_string() && parsed.as_object()->size() == 1) return *input->as_string();
       } catch (const Error&) {  // NOLINT(bugprone-empty-catch): the text as it is
