@@ -121,6 +121,21 @@ TEST_CASE("files beside the folders are listed; nothing to check is a failure") 
   CHECK(contains(verify(copy.folder.string()).error, "expected golden vectors or a model"));
 }
 
+TEST_CASE("links that lead in a circle do not stop a walk over folders") {
+  const Copy copy(kGolden / "fp32" / "a_swa");
+  fs::create_directory(copy.folder / "below");
+  for (const auto& entry : fs::directory_iterator(kGolden / "fp32" / "a_swa")) {
+    fs::rename(copy.folder / entry.path().filename(), copy.folder / "below" / entry.path().filename());
+  }
+  fs::create_symlink("loop", copy.folder / "loop");
+  fs::create_directory_symlink("..", copy.folder / "below" / "up");
+  fs::create_symlink("cases.jsonl", copy.folder / "cases.jsonl");
+  fs::create_symlink("loop.safetensors", copy.folder / "below" / "loop.safetensors");
+  const Outcome outcome = verify(copy.folder.string());
+  CHECK(outcome.error == "");
+  CHECK(contains(outcome.out, "1 folders, 6 quantities, all within their bounds"));
+}
+
 TEST_CASE("a model without vectors, on a named target") {
   const Outcome outcome = verify("--target plain " + (kGolden / "fp32" / "i_csa_m6" / "hf").string());
   CHECK(outcome.error.empty());

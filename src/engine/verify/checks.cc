@@ -19,6 +19,11 @@ void check_sizes(size_t expected, size_t found, const std::string& what) {
 
 }  // namespace
 
+bool is_file(const std::filesystem::path& path) noexcept {
+  std::error_code none;
+  return std::filesystem::is_regular_file(path, none);
+}
+
 VerifyItem& Checks::item(const std::string& quantity) {
   auto& items = report_.items;
   const auto found =
@@ -57,7 +62,7 @@ void Checks::used_model(const std::filesystem::path& path) {
     return;
   }
   used(relative(path / "config.json"));
-  if (std::filesystem::is_regular_file(path / "model.safetensors", ignored)) {
+  if (is_file(path / "model.safetensors")) {
     used(relative(path / "model.safetensors"));
     return;
   }
@@ -72,7 +77,7 @@ void Checks::used_model(const std::filesystem::path& path) {
 std::filesystem::path Checks::model_path() {
   if (!options_.model.empty()) return options_.model;
   const auto named = folder() / "model_folder";
-  if (!std::filesystem::is_regular_file(named)) return folder();
+  if (!is_file(named)) return folder();
   used("model_folder");
   std::string text = read_text(named, 4096);
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -87,7 +92,7 @@ void Checks::list_unused_files() {
   std::error_code ignored;
   std::vector<std::string> unused;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder(), ignored)) {
-    if (!entry.is_regular_file(ignored)) continue;
+    if (!is_file(entry.path())) continue;
     const std::string name = std::filesystem::relative(entry.path(), folder(), ignored).generic_string();
     if (!used_.contains(name)) unused.push_back(printable(name));
   }

@@ -16,6 +16,9 @@ class Model;
 
 namespace fathom::verify {
 
+/// Whether there is a regular file; a link that leads nowhere, or round in a circle, is none.
+bool is_file(const std::filesystem::path& path) noexcept;
+
 /// Gathers the quantities of one folder in the order of their first mention.
 class Checks {
  public:

@@ -94,7 +94,7 @@ void check_examples(Checks& checks) {
   std::sort(inputs.begin(), inputs.end());
   for (const std::string& input : inputs) {
     const std::string output = "test_output_" + input.substr(11, input.size() - 16) + ".txt";
-    if (!fs::is_regular_file(checks.folder() / output)) continue;
+    if (!is_file(checks.folder() / output)) continue;
     const auto messages =
         in_context(input, [&] { return read_chat_file(read_text(checks.folder() / input, kMaxBytes)); });
     const std::string expected = read_text(checks.folder() / output, kMaxBytes);
@@ -113,16 +113,16 @@ void check_examples(Checks& checks) {
 }  // namespace
 
 bool is_encoding(const fs::path& folder) {
-  return fs::is_regular_file(folder / "cases.jsonl") || fs::is_regular_file(folder / "parse.jsonl");
+  return is_file(folder / "cases.jsonl") || is_file(folder / "parse.jsonl");
 }
 
 void check_encoding(Checks& checks) {
-  if (fs::is_regular_file(checks.folder() / "cases.jsonl")) {
+  if (is_file(checks.folder() / "cases.jsonl")) {
     for_each_line(checks, "cases.jsonl", [&](const JsonValue& line, const std::string& where) {
       check_prompts(checks, line, where);
     });
   }
-  if (fs::is_regular_file(checks.folder() / "parse.jsonl")) {
+  if (is_file(checks.folder() / "parse.jsonl")) {
     for_each_line(checks, "parse.jsonl", [&](const JsonValue& line, const std::string& where) {
       check_completion(checks, line, where);
     });

@@ -34,7 +34,7 @@ int64_t differing_bits(std::span<const float> a, std::span<const float> b) {
 template <class Decode>
 void check_table(Checks& checks, const std::string& name, Decode decode) {
   const std::string file = name + ".json";
-  if (!fs::is_regular_file(checks.folder() / file)) return;
+  if (!is_file(checks.folder() / file)) return;
   checks.used(file);
   const nlohmann::json json =
       in_context(file, [&] { return parse_json(read_text(checks.folder() / file, 1 << 20)); });
@@ -201,9 +201,9 @@ void check_hadamard(Checks& checks, const ExpectedFile& e) {
 
 bool is_formats(const fs::path& folder) {
   for (const char* name : {"act_quant", "weights", "hadamard", "gguf_quants", "fp8_gemm", "fp4_gemm"}) {
-    if (fs::is_regular_file(folder / (std::string(name) + ".safetensors"))) return true;
+    if (is_file(folder / (std::string(name) + ".safetensors"))) return true;
   }
-  return fs::is_regular_file(folder / "e4m3.json");
+  return is_file(folder / "e4m3.json");
 }
 
 void check_formats(Checks& checks) {
@@ -212,7 +212,7 @@ void check_formats(Checks& checks) {
   check_table(checks, "e8m0", ue8m0_to_float);
   const auto with = [&](const std::string& name, auto&& check) {
     const std::string file = name + ".safetensors";
-    if (!fs::is_regular_file(checks.folder() / file)) return;
+    if (!is_file(checks.folder() / file)) return;
     const ExpectedFile expected(checks.folder() / file);
     checks.used(file);
     check(expected);

@@ -153,10 +153,9 @@ class Invariants {
 
 bool is_model(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
-  if (fs::is_regular_file(path)) return path.extension() == ".safetensors" || path.extension() == ".gguf";
-  return fs::is_regular_file(path / "config.json") &&
-         (fs::is_regular_file(path / "model.safetensors") ||
-          fs::is_regular_file(path / "model.safetensors.index.json"));
+  if (is_file(path)) return path.extension() == ".safetensors" || path.extension() == ".gguf";
+  return is_file(path / "config.json") &&
+         (is_file(path / "model.safetensors") || is_file(path / "model.safetensors.index.json"));
 }
 
 void check_invariants(Checks& checks) {

@@ -101,7 +101,7 @@ class QuantisedCase {
   // golden's own run with exact sums is from it. Largest relative difference of our distances from those.
   double distance_from_exact_sums(const LogitDistance& d, const LogitDistance& mtp) {
     const std::filesystem::path path = checks_.folder() / "spread.json";
-    if (!std::filesystem::is_regular_file(path)) return kInfinity;
+    if (!is_file(path)) return kInfinity;
     const nlohmann::json json = in_context(printable(path.string(), 400),
                                            [&] { return parse_json(read_text(path, int64_t{1} << 24)); });
     checks_.used("spread.json");
@@ -195,7 +195,7 @@ class QuantisedCase {
 
 bool is_quantised(const std::filesystem::path& folder) {
   const auto file = folder / "expected.safetensors";
-  return std::filesystem::is_regular_file(file) && ExpectedFile(file).has("prefill_len");
+  return is_file(file) && ExpectedFile(file).has("prefill_len");
 }
 
 void check_quantised(Checks& checks) {

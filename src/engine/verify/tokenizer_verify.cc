@@ -42,7 +42,7 @@ class TokenizerFolder {
  public:
   explicit TokenizerFolder(Checks& checks) : checks_(checks) {
     for (const auto& entry : fs::directory_iterator(checks.folder())) {
-      if (entry.is_regular_file()) files_.push_back(entry.path().filename().string());
+      if (is_file(entry.path())) files_.push_back(entry.path().filename().string());
     }
     std::sort(files_.begin(), files_.end());
   }

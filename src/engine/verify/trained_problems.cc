@@ -63,7 +63,7 @@ bool right(const TrainedCase& c, const Problem& p, std::span<const int32_t> ids)
 }  // namespace
 
 void check_problems(TrainedCase& c) {
-  if (!std::filesystem::is_regular_file(c.checks.folder() / "problems.jsonl")) return;
+  if (!is_file(c.checks.folder() / "problems.jsonl")) return;
   std::vector<Problem> problems = read_problems(c.checks);
   std::map<std::string, int64_t> longest;
   for (const Problem& p : problems) {

@@ -101,8 +101,7 @@ std::vector<std::string> json_lines(Checks& checks, const std::string& file, int
 }
 
 bool is_trained(const std::filesystem::path& folder) {
-  return std::filesystem::is_regular_file(folder / "expected.json") &&
-         std::filesystem::is_regular_file(folder / "expected.safetensors");
+  return is_file(folder / "expected.json") && is_file(folder / "expected.safetensors");
 }
 
 void check_trained(Checks& checks) {

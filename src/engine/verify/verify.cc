@@ -44,7 +44,8 @@ void find_folders(const fs::path& path, int depth, std::vector<fs::path>& out) {
   if (depth == kDepth) return;
   std::vector<fs::path> below;
   for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.is_directory() && !entry.is_symlink()) below.push_back(entry.path());
+    std::error_code none;  // what a loop of links leads to is no folder
+    if (!entry.is_symlink(none) && entry.is_directory(none)) below.push_back(entry.path());
   }
   std::sort(below.begin(), below.end());
   for (const fs::path& folder : below) find_folders(folder, depth + 1, out);
@@ -76,7 +77,7 @@ std::vector<std::string> files_outside(const fs::path& path, const std::vector<f
        ++entry) {
     if (std::find(folders.begin(), folders.end(), entry->path()) != folders.end()) {
       entry.disable_recursion_pending();
-    } else if (entry->is_regular_file()) {
+    } else if (verify::is_file(entry->path())) {
       out.push_back(printable(entry->path().lexically_relative(path).generic_string()));
     }
   }
