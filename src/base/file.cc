@@ -136,19 +136,22 @@ std::string read_text(const std::filesystem::path& path, int64_t max_bytes) {
   return text;
 }
 
+std::filesystem::path replaced_file(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return path;
+  std::filesystem::path target = std::filesystem::canonical(path, error);
+  return error ? path : target;
+}
+
 void write_atomically(const std::filesystem::path& path, std::string_view bytes) {
   if (path.empty()) bad_input("output: expected the name of a file, found none");
   const std::string shown = printable(path.string(), 400);
-  std::error_code unresolved;
-  std::filesystem::path target = path;
   struct stat status{};
   if (::stat(path.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode)) fail(ErrorCode::io, "{}: expected a file, found a folder", shown);
     if (!S_ISREG(status.st_mode)) return write_special(path, shown, bytes);
-    // What a link names is replaced, not the link.
-    target = std::filesystem::canonical(path, unresolved);
-    if (unresolved) target = path;
   }
+  const std::filesystem::path target = replaced_file(path);
   std::string temporary = target.string() + ".XXXXXX";
   Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (fd.get() < 0)

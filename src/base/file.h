@@ -40,6 +40,10 @@ class MappedFile {
 /// max_bytes.
 std::string read_text(const std::filesystem::path& path, int64_t max_bytes);
 
+/// The file that a new one written to `path` takes the place of: of a link to a regular file, what it names,
+/// so that the link stays; else `path` itself.
+std::filesystem::path replaced_file(const std::filesystem::path& path);
+
 /// Writes a temporary file beside `path` (of a link: what it names), flushes it and renames: readers see the
 /// old file or the whole new one. Devices and pipes are written as they are. Throws Error(io) naming the
 /// path.

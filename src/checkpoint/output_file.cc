@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace fathom {
 namespace {
@@ -25,11 +26,12 @@ auto retry(Call call) {
 
 }  // namespace
 
-OutputFile::OutputFile(std::filesystem::path path, int64_t size, bool sparse) : path_(std::move(path)) {
+OutputFile::OutputFile(std::filesystem::path path, int64_t size, bool sparse)
+    : path_(std::move(path)), target_(replaced_file(path_)) {
   // Not mkostemp: its files are readable by the owner alone, whatever the umask says.
   constexpr int kAttempts = 100;
   for (int attempt = 0; fd_ < 0; ++attempt) {
-    current_ = fmt::format("{}.partial-{}-{}", path_.string(), ::getpid(), attempt);
+    current_ = fmt::format("{}.partial-{}-{}", target_.string(), ::getpid(), attempt);
     fd_ = ::open(current_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd_ < 0 && (errno != EEXIST || attempt == kAttempts)) {
       const int error = errno;
@@ -55,6 +57,7 @@ OutputFile::~OutputFile() {
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
+      target_(std::move(other.target_)),
       current_(std::exchange(other.current_, {})),
       fd_(std::exchange(other.fd_, -1)),
       committed_(std::exchange(other.committed_, true)) {}
@@ -85,8 +88,8 @@ void OutputFile::sync() {
 
 void OutputFile::commit() {
   release();
-  if (::rename(current_.c_str(), path_.c_str()) != 0) fail_io("rename", 0, errno);
-  current_ = path_.string();
+  if (::rename(current_.c_str(), target_.c_str()) != 0) fail_io("rename", 0, errno);
+  current_ = target_.string();
   committed_ = true;
 }
 

@@ -8,8 +8,8 @@
 
 namespace fathom {
 
-/// Appears at `path` on commit(); until then its bytes are in "path.partial-...", which the destructor
-/// removes. All functions throw Error(io) naming `path`.
+/// Appears at `path` on commit() (of a link to a file: in the place of that file); until then its bytes are
+/// in "path.partial-...", which the destructor removes. All functions throw Error(io) naming `path`.
 class OutputFile {
  public:
   /// Makes the temporary file with `size` bytes: reserved on the disk, so that a full one shows now and not
@@ -20,6 +20,8 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  /// The folder that the bytes are in.
+  std::filesystem::path folder() const { return target_.parent_path(); }
 
   void write_at(int64_t offset, const void* data, int64_t bytes);
   /// Closes the descriptor, so that many files can be under way; write_at and sync open it again.
@@ -36,7 +38,8 @@ class OutputFile {
   [[noreturn]] void fail_io(const char* what, int64_t bytes, int error) const;
 
   std::filesystem::path path_;
-  std::string current_;  ///< name that the bytes have now; empty once withdrawn or moved from
+  std::filesystem::path target_;  ///< path_, or what it is a link to
+  std::string current_;           ///< name that the bytes have now; empty once withdrawn or moved from
   int fd_ = -1;
   bool committed_ = false;
 };

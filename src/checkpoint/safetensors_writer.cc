@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/new_folders.h"
 #include "checkpoint/tensor_output.h"
 
 namespace fathom {
@@ -99,19 +100,22 @@ std::string header_of(const std::vector<Stored>& shard, const std::map<std::stri
   return header + json;
 }
 
-void make_folder(const std::filesystem::path& folder) {
+// Makes the folder; the files of a checkpoint that it holds.
+std::vector<std::string> make_folder(const std::filesystem::path& folder, bool replace) {
   const std::string shown = printable(folder.string(), 400);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fail(ErrorCode::io, "{}: expected to create the folder, found: {}", shown, error.message());
+  std::vector<std::string> old;
   std::filesystem::directory_iterator it(folder, error);
   for (; !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
     const std::string file = it->path().filename().string();
-    if (file.ends_with(".safetensors") || file == kIndexName) {
-      bad_input("{}: expected a folder without a checkpoint, found {}", shown, printable(file));
-    }
+    if (!file.ends_with(".safetensors") && file != kIndexName) continue;
+    if (!replace) bad_input("{}: expected a folder without a checkpoint, found {}", shown, printable(file));
+    old.push_back(file);
   }
   if (error) fail(ErrorCode::io, "{}: expected to list the folder, found: {}", shown, error.message());
+  return old;
 }
 
 // Before the first file is reserved: else the disk is full for everybody until the last one fails.
@@ -127,9 +131,13 @@ void check_space(const std::filesystem::path& folder, int64_t bytes) {
 }  // namespace
 
 struct SafetensorsWriter::State {
+  explicit State(std::filesystem::path path, bool sparse)
+      : folder(std::move(path)), made(folder), output(sparse) {}
+
   std::filesystem::path folder;
+  NewFolders made;
   TensorOutput output;
-  std::vector<std::string> files;
+  std::vector<std::string> files, old_files;
   int64_t total_bytes = 0;
   nlohmann::json weight_map = nlohmann::json::object();
 };
@@ -137,7 +145,7 @@ struct SafetensorsWriter::State {
 SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder,
                                      const std::vector<TensorDeclaration>& tensors,
                                      const SafetensorsOptions& options)
-    : state_(new State{std::move(folder), TensorOutput(options.sparse), {}}) {
+    : state_(new State(std::move(folder), options.sparse)) {
   const auto shards = shards_of(tensors, options.max_shard_bytes);
   for (const auto& shard : shards) {
     for (const Stored& stored : shard) {
@@ -146,7 +154,7 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder,
       }
     }
   }
-  make_folder(state_->folder);
+  state_->old_files = make_folder(state_->folder, options.replace);
   if (!options.sparse) check_space(state_->folder, state_->total_bytes);
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string file = shards.size() == 1
@@ -173,8 +181,22 @@ void SafetensorsWriter::append(std::string_view name, const void* data, int64_t 
 }
 
 void SafetensorsWriter::finish() {
-  state_->output.finish();
-  if (state_->files.size() == 1) return;
+  State& s = *state_;
+  s.output.finish();
+  if (s.files.size() > 1) write_index();
+  s.made.keep();
+  for (const std::string& file : s.old_files) {
+    const bool replaced = (file == kIndexName && s.files.size() > 1) ||
+                          std::find(s.files.begin(), s.files.end(), file) != s.files.end();
+    std::error_code error;
+    if (!replaced && !std::filesystem::remove(s.folder / file, error) && error) {
+      fail(ErrorCode::io, "{}: expected to remove the old checkpoint's file, found: {}",
+           printable((s.folder / file).string(), 400), error.message());
+    }
+  }
+}
+
+void SafetensorsWriter::write_index() {
   const nlohmann::json index = {{"metadata", {{"total_size", state_->total_bytes}}},
                                 {"weight_map", std::move(state_->weight_map)}};
   try {

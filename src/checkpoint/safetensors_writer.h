@@ -16,6 +16,7 @@ namespace fathom {
 struct SafetensorsOptions {
   int64_t max_shard_bytes = int64_t{5} << 30;  ///< tensor bytes of a file; a larger tensor gets its own
   bool sparse = false;                         ///< unwritten tensors stay holes; no disk space is reserved
+  bool replace = false;  ///< a checkpoint that is there goes once the new one is complete
   std::map<std::string, std::string> metadata = {{"format", "pt"}};  ///< transformers wants this format
 };
 
@@ -25,9 +26,10 @@ struct SafetensorsOptions {
 /// [..., c / 2].
 class SafetensorsWriter : public TensorSink {
  public:
-  /// Makes the folder if need be, and reserves the space. Throws Error(bad_input) if it holds a checkpoint
-  /// already (mixing two would be read as one), if a declaration has a bad name, a second tensor of its name
-  /// or a bad shape; Error(unsupported) for ggml types; Error(io).
+  /// Makes the folder if need be (it goes again if nothing comes of it), and reserves the space. Throws
+  /// Error(bad_input) if it holds a checkpoint already (mixing two would be read as one) and is not to
+  /// replace it, if a declaration has a bad name, a second tensor of its name or a bad shape;
+  /// Error(unsupported) for ggml types; Error(io).
   SafetensorsWriter(std::filesystem::path folder, const std::vector<TensorDeclaration>& tensors,
                     const SafetensorsOptions& options = {});
   ~SafetensorsWriter() override;
@@ -41,6 +43,8 @@ class SafetensorsWriter : public TensorSink {
   int64_t total_bytes() const;
 
  private:
+  void write_index();
+
   struct State;
   std::unique_ptr<State> state_;
 };

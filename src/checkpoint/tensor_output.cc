@@ -84,7 +84,7 @@ void TensorOutput::finish() {
     withdraw();
     throw;
   }
-  for (const File& file : files_) sync_folder(file.output.path().parent_path());
+  for (const File& file : files_) sync_folder(file.output.folder());
 }
 
 void TensorOutput::withdraw() noexcept {

@@ -17,7 +17,7 @@ namespace {
 struct ConvertArguments {
   std::string source, to, dtype, out, max_shard;
   int threads = 0;
-  bool no_mtp = false;
+  bool no_mtp = false, force = false;
 };
 
 void run(const ConvertArguments& arguments) {
@@ -29,6 +29,7 @@ void run(const ConvertArguments& arguments) {
   if (!arguments.max_shard.empty())
     options.max_shard_bytes = parse_bytes(arguments.max_shard, "--max-shard-size");
   options.draft_layers = !arguments.no_mtp;
+  options.force = arguments.force;
   options.progress = byte_progress("converting");
   const auto source = Checkpoint::open(resolve_model(arguments.source));
   for (const std::string& note : source->notes()) say("note: {}\n", note);
@@ -60,6 +61,9 @@ void register_convert(CLI::App& app) {
                    "Default: what the source has")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "fp8", "release", "q8_0", "mxfp4"}));
   command->add_option("--out", arguments->out, "Folder or .gguf file to write")->required();
+  command->add_flag(
+      "--force", arguments->force,
+      "Write into a folder that is not empty: files of the same name, and a model, are replaced");
   command->add_flag("--no-mtp", arguments->no_mtp, "Leave draft layers out");
   command->add_option("--max-shard-size", arguments->max_shard, "Bytes of a weight file, e.g. 2G (5G)");
   command->add_option("--threads", arguments->threads, "Threads (0: one per CPU)")

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/number_checks.h"
 #include "cli/progress_line.h"
 #include "model/synthetic.h"
 
@@ -19,13 +20,15 @@ struct InitArguments {
   bool sparse = false;
 };
 
-void run(const InitArguments& arguments) {
+ModelConfig read_config(const std::string& path) {
   constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
+  const std::string text = read_text(path, kMaxConfigBytes);  // names the path itself
+  return in_context(printable(path, 400), [&] { return ModelConfig::parse(text); });
+}
+
+void run(const InitArguments& arguments) {
   const ModelConfig config =
-      arguments.preset.empty()
-          ? in_context(printable(arguments.config, 400),
-                       [&] { return ModelConfig::parse(read_text(arguments.config, kMaxConfigBytes)); })
-          : ModelConfig::preset(arguments.preset);
+      arguments.preset.empty() ? read_config(arguments.config) : ModelConfig::preset(arguments.preset);
   SyntheticOptions options;
   options.format = weight_format_from_name(arguments.dtype).value_or(usual_format(config));
   options.seed = arguments.seed;
@@ -57,7 +60,8 @@ void register_init(CLI::App& app) {
   preset->excludes(config);
   command->add_option("--dtype", arguments->dtype, "f32, f16, bf16, fp8, release (default: the config's)")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "fp8", "release"}));
-  command->add_option("--seed", arguments->seed, "Seed of the weights (0)");
+  command->add_option("--seed", arguments->seed, "Seed of the weights (0)")
+      ->check(whole_number(0, UINT64_MAX));
   command->add_flag("--sparse", arguments->sparse,
                     "Leave large matrices as holes: they read as zeros and take no disk");
   command->add_option("--out", arguments->out, "Folder to write")->required();

@@ -135,9 +135,10 @@ void convert_to_folder(const Checkpoint& source, const std::filesystem::path& ou
                        const ConvertOptions& options, const ConvertPlan& plan, ConvertReport& report) {
   const std::string config =
       options.to == Naming::transformers ? transformers_config_json(plan.config) : plan.config.to_json();
-  NewFiles files(out);
+  NewFiles files(out, options.force);
   SafetensorsOptions shards;
   shards.max_shard_bytes = options.max_shard_bytes;
+  shards.replace = options.force;
   SafetensorsWriter writer(out, plan.declared, shards);
   Stream(source, writer, pool, options.progress, report).run(plan);
   files.write("config.json", config);

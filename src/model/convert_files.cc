@@ -58,11 +58,13 @@ uint32_t gguf_file_type(ConvertDtype dtype, const ModelConfig& config) {
 
 }  // namespace
 
-NewFiles::NewFiles(fs::path folder) : folder_(std::move(folder)) {
+NewFiles::NewFiles(fs::path folder, bool force) : folder_(std::move(folder)), made_(folder_) {
+  if (force) return;
   std::error_code error;
-  existed_ = fs::exists(folder_, error);
-  if (fs::exists(folder_ / "config.json", error)) {
-    bad_input("{}: expected a folder without a model, found config.json", printable(folder_.string(), 400));
+  const fs::directory_iterator entries(folder_, error);  // none where there is no folder yet
+  if (!error && entries != fs::directory_iterator()) {
+    bad_input("{}: expected a new or an empty folder, found {} (--force replaces files)",
+              printable(folder_.string(), 400), printable(entries->path().filename().string()));
   }
 }
 
@@ -70,7 +72,12 @@ NewFiles::~NewFiles() {
   if (kept_) return;
   std::error_code ignored;
   for (auto path = to_remove_.rbegin(); path != to_remove_.rend(); ++path) fs::remove(*path, ignored);
-  if (!existed_) fs::remove(folder_, ignored);  // if empty
+  for (const auto& [path, bytes] : replaced_) {
+    try {
+      write_atomically(path, bytes);
+    } catch (const Error&) {  // the first failure is the one to report
+    }
+  }
 }
 
 void NewFiles::write(const std::string& name, const std::string& bytes) {
@@ -79,14 +86,20 @@ void NewFiles::write(const std::string& name, const std::string& bytes) {
   if (path.parent_path() != folder_ && fs::create_directory(path.parent_path(), error)) {
     to_remove_.push_back(path.parent_path());
   }
-  const bool there = fs::exists(path, error);
-  write_atomically(path, bytes);
-  if (!there) to_remove_.push_back(path);
+  if (fs::exists(path, error)) {
+    std::string old = read_text(path, kMaxCompanionBytes);
+    write_atomically(path, bytes);
+    replaced_.emplace_back(path, std::move(old));
+  } else {
+    write_atomically(path, bytes);
+    to_remove_.push_back(path);
+  }
   names_.push_back(name);
 }
 
 std::vector<std::string> NewFiles::keep() {
   kept_ = true;
+  made_.keep();
   return names_;
 }
 

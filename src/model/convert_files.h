@@ -3,19 +3,22 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/new_folders.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/gguf_writer.h"
 #include "model/convert_plan.h"
 
 namespace fathom {
 
-/// Files written into a folder, removed again unless keep() is called (and the folder, if it was made here).
+/// Files written into a folder. Unless keep() is called the new ones are removed again (and the folder, if it
+/// was made here), and those that were there before have their old bytes back.
 class NewFiles {
  public:
-  /// Throws Error(bad_input) if the folder has a config.json: it holds a model already.
-  explicit NewFiles(std::filesystem::path folder);
+  /// Throws Error(bad_input) if the folder has anything in it, unless forced.
+  NewFiles(std::filesystem::path folder, bool force);
   ~NewFiles();
   NewFiles(const NewFiles&) = delete;
   NewFiles& operator=(const NewFiles&) = delete;
@@ -28,9 +31,11 @@ class NewFiles {
 
  private:
   std::filesystem::path folder_;
-  bool existed_, kept_ = false;
+  NewFolders made_;
+  bool kept_ = false;
   std::vector<std::string> names_;                ///< written, in order
-  std::vector<std::filesystem::path> to_remove_;  ///< of those, files and folders that were not there before
+  std::vector<std::filesystem::path> to_remove_;  ///< files and folders that were not there before
+  std::vector<std::pair<std::filesystem::path, std::string>> replaced_;  ///< others, with their old bytes
 };
 
 /// generation_config.json and the tokenizer's files: the source's, or made from what a GGUF file has.

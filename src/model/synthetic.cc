@@ -218,6 +218,11 @@ ModelConfig config_for(ModelConfig config, WeightFormat format) {
 void write_synthetic(const std::filesystem::path& folder, const ModelConfig& config, ThreadPool& pool,
                      const SyntheticOptions& options) {
   const ModelConfig written = config_for(config, options.format);
+  const auto config_file = folder / "config.json";
+  std::error_code none;
+  if (std::filesystem::exists(config_file, none)) {
+    bad_input("{}: expected a folder without a model, found config.json", printable(folder.string(), 400));
+  }
   const std::vector<TensorInfo> tensors = inventory(written);
   std::vector<TensorDeclaration> declared;
   for (const TensorInfo& tensor : tensors) {
@@ -236,7 +241,6 @@ void write_synthetic(const std::filesystem::path& folder, const ModelConfig& con
     if (!is_hole(tensor, options)) writing.tensor(tensor, stored(tensor, options.format), written);
   }
   // The weights appear last: a folder with weights is complete.
-  const auto config_file = folder / "config.json";
   write_atomically(config_file, written.to_json());
   try {
     writer.finish();

@@ -6,6 +6,7 @@
 
 #include "tests/cli/program.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/tensor_file.h"
 
 namespace fathom {
 namespace {
@@ -51,6 +52,31 @@ TEST_CASE("convert refuses with one line and status 1, usage with 2") {
   CHECK(run_fathom({"convert", kMixed, "--to", "onnx", "--out", "x"}).status == 2);
   CHECK(run_fathom({"convert", kMixed, "--to", "gguf"}).status == 2);
   CHECK(run_fathom({"convert", "/nowhere", "--to", "official", "--out", "x"}).status == 1);
+  CHECK(folder.names().empty());
+}
+
+TEST_CASE("convert replaces nothing in a folder unless forced") {
+  const test::TempFolder folder;
+  const std::string out = folder / "out";
+  fs::create_directory(out);
+  folder.write("out/tokenizer.json", "mine");
+  const auto refused = run_fathom({"convert", "v4-10m", "--to", "official", "--out", out});
+  CHECK(refused.status == 1);
+  CHECK(refused.err ==
+        "fathom: " + out +
+            ": expected a new or an empty folder, found tokenizer.json (--force replaces files)\n");
+  CHECK(test::read_text(folder / "out/tokenizer.json") == "mine");
+  CHECK(run_fathom({"convert", "v4-10m", "--to", "official", "--out", out, "--force"}).status == 0);
+  CHECK(test::read_text(folder / "out/tokenizer.json").size() > 1000);
+  CHECK(run_fathom({"run", "-m", out, "--max-tokens", "1", "-p", "x"}).status == 0);
+}
+
+TEST_CASE("init names a config that is not there once, and leaves no folder") {
+  const test::TempFolder folder;
+  const std::string config = folder / "nosuch";
+  const auto r = run_fathom({"init", "--config", config, "--out", std::string(folder / "a/b")});
+  CHECK(r.status == 1);
+  CHECK(r.err == "fathom: " + config + ": expected a readable file, found: No such file or directory\n");
   CHECK(folder.names().empty());
 }
 

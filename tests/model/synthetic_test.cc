@@ -10,10 +10,12 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "checkpoint/checkpoint.h"
 #include "model/batch.h"
 #include "model/model.h"
 #include "model/runtime.h"
+#include "tests/support/file_size_limit.h"
 #include "tests/support/tensor_file.h"
 
 namespace fathom {
@@ -174,6 +176,29 @@ TEST_CASE("a sparse Flash takes little disk and opens") {
   const auto checkpoint = Checkpoint::open(folder.path());
   CHECK(std::ssize(checkpoint->names()) == 69187);
   CHECK(checkpoint->floats("layers.42.attn.kv_norm.weight", 512)[0] == 1);
+}
+
+TEST_CASE("what fails leaves no folder, not even an empty one above it") {
+  const Folder folder;
+  ThreadPool pool(ThreadPoolOptions{1, false});
+  {
+    const test::FileSizeLimit full(10'000);
+    CHECK_THROWS_AS(write_synthetic(folder.path() / "a" / "b", golden_config("fp32/a_swa"), pool), Error);
+  }
+  CHECK_FALSE(fs::exists(folder.path()));
+  fs::create_directories(folder.path() / "a");
+  const test::FileSizeLimit full(10'000);
+  CHECK_THROWS_AS(write_synthetic(folder.path() / "a" / "b", golden_config("fp32/a_swa"), pool), Error);
+  CHECK(fs::is_empty(folder.path() / "a"));
+}
+
+TEST_CASE("a config.json that is there is not written over") {
+  const Folder folder;
+  fs::create_directories(folder.path());
+  write_atomically(folder.path() / "config.json", "mine");
+  ThreadPool pool(ThreadPoolOptions{1, false});
+  CHECK_THROWS_AS(write_synthetic(folder.path(), golden_config("fp32/a_swa"), pool), Error);
+  CHECK(test::read_text(folder.path() / "config.json") == "mine");
 }
 
 TEST_CASE("what does not fit is refused before anything is written") {
