@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "checkpoint/tensor_catalog.h"
+#include "formats/ggml_blocks.h"
 #include "formats/half.h"
 
 namespace fathom {
@@ -37,11 +38,6 @@ bool folds_to(const std::vector<int64_t>& shape, int64_t rows, int64_t cols) {
   return product == rows;
 }
 
-bool carries_scales(DType dtype) {
-  return dtype == DType::Q8_0 || dtype == DType::Q2_K || dtype == DType::Q4_K || dtype == DType::IQ2_XXS ||
-         dtype == DType::MXFP4;
-}
-
 bool is_scale_dtype(DType dtype) { return dtype == DType::F8_E8M0 || dtype == DType::F32; }
 
 void check_scales(const TensorView& scales, std::string_view name) {
@@ -51,6 +47,17 @@ void check_scales(const TensorView& scales, std::string_view name) {
                                                      : std::isfinite(load<float>(scales.data, i));
     if (!good)
       bad_input("{}: scale {}: expected a finite number, found NaN or infinity", place(scales, name), i);
+  }
+}
+
+void check_blocks(const TensorView& t, std::string_view name) {
+  const int64_t blocks = t.shape.back() / block_values(t.dtype);  // of a row
+  const int64_t rows = t.bytes / (blocks * block_bytes(t.dtype));
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t bad = bad_ggml_block(t.dtype, t.data + row * t.row_bytes, blocks);
+    if (bad < 0) continue;
+    bad_input("{}: row {}: block {}: expected a finite scale, found NaN or infinity", place(t, name), row,
+              bad);
   }
 }
 
@@ -78,7 +85,7 @@ WeightView Checkpoint::matrix(std::string_view official_name, int64_t rows, int6
   const bool fp4 = w.dtype == DType::F4_E2M1, fp8 = w.dtype == DType::F8_E4M3;
   const bool plain =
       w.dtype == DType::F64 || w.dtype == DType::F32 || w.dtype == DType::F16 || w.dtype == DType::BF16;
-  if (!fp4 && !fp8 && !plain && !carries_scales(w.dtype)) {
+  if (!fp4 && !fp8 && !plain && !is_ggml_block(w.dtype)) {
     bad_input("{}: dtype: expected one of a weight, found {}", place(t, official_name),
               fathom::name(t.dtype));
   }
@@ -92,6 +99,7 @@ WeightView Checkpoint::matrix(std::string_view official_name, int64_t rows, int6
   const bool scaled = has(scale) || std::binary_search(unused.begin(), unused.end(), scale);
   if (!fp4 && !fp8) {
     if (scaled) bad_input("{}: expected no {}, found one", place(t, official_name), scale);
+    if (is_ggml_block(t.dtype) && t.bytes <= kCheckedBlockBytes) check_blocks(t, official_name);
     return w;
   }
   if (!scaled) bad_input("{}: expected its scales in {}, found nothing", place(t, official_name), scale);
@@ -154,9 +162,10 @@ std::vector<int32_t> Checkpoint::ints(std::string_view official_name, int64_t co
 void Checkpoint::validate_scales() const {
   for (const auto* list : {&names(), &unused_names()}) {
     for (const std::string& name : *list) {
+      const TensorView scales = tensor(name);
+      if (is_ggml_block(scales.dtype)) check_blocks(scales, name);
       // attn_hc.scale and the like end in _scale under their official names.
       if (!name.ends_with(".scale")) continue;
-      const TensorView scales = tensor(name);
       if (!is_scale_dtype(scales.dtype)) {
         bad_input("{}: dtype: expected F8_E8M0 or F32, found {}", place(scales, name),
                   fathom::name(scales.dtype));

@@ -33,8 +33,8 @@ struct DsparkInfo {
 class Checkpoint {
  public:
   /// Opens a Hugging Face folder (model.safetensors, or model.safetensors.index.json and its shards), a
-  /// single .safetensors file (config.json beside it) or a .gguf file. Maps, never copies. Throws Error
-  /// naming file, field or tensor.
+  /// single .safetensors file (config.json beside it) or a .gguf file (of a split model any part: the others
+  /// are looked for beside it). Maps, never copies. Throws Error naming file, field or tensor.
   static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path);
   virtual ~Checkpoint() = default;
 
@@ -72,14 +72,16 @@ class Checkpoint {
   std::vector<float> floats(std::string_view official_name, int64_t count) const;
   /// An integer table (tid2eid) as int32, from I64 or I32; every value must lie in [0, limit).
   std::vector<int32_t> ints(std::string_view official_name, int64_t count, int64_t limit) const;
-  /// Reads every scale of every weight, unused ones included, and throws Error(bad_input) naming file, tensor
-  /// and position of the first that is NaN or infinite. Reads as much as all scales take: for inspect and
-  /// verify.
+  /// Reads every scale of every weight, unused ones and those inside ggml's blocks included, and throws
+  /// Error(bad_input) naming file, tensor and position of the first that is NaN or infinite. Reads as much as
+  /// all scales take: for inspect and verify.
   void validate_scales() const;
 };
 
 /// Largest scale grid that Checkpoint::matrix() checks by itself: every FP8 grid of the published models is
 /// smaller.
 inline constexpr int64_t kCheckedScaleBytes = 64 * 1024;
+/// Most bytes of ggml blocks that it does: their scales lie among the values.
+inline constexpr int64_t kCheckedBlockBytes = 1024 * 1024;
 
 }  // namespace fathom

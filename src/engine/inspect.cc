@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "formats/ggml_blocks.h"
 #include "model/inventory.h"
 
 namespace fathom {
@@ -34,12 +35,16 @@ std::string part_of(const std::string& tensor, const std::unordered_map<std::str
 }
 
 void check_scales(const Checkpoint& checkpoint, const InspectOptions& options, Inspection& out) {
+  int64_t read_bytes = 0;  // to see them: of ggml's blocks everything
   for (const InspectedTensor& tensor : out.tensors) {
-    if (!is_scale(tensor.name)) continue;
+    const bool blocks = is_ggml_block(tensor.dtype);
+    if (!blocks && !is_scale(tensor.name)) continue;
     ++out.scale_tensors;
-    out.scale_bytes += tensor.bytes;
+    out.scale_bytes +=
+        blocks ? tensor.bytes / block_bytes(tensor.dtype) * ggml_scale_bytes(tensor.dtype) : tensor.bytes;
+    read_bytes += tensor.bytes;
   }
-  if (options.most_scale_bytes >= 0 && out.scale_bytes > options.most_scale_bytes) return;
+  if (options.most_scale_bytes >= 0 && read_bytes > options.most_scale_bytes) return;
   try {
     checkpoint.validate_scales();
     out.scales = ScaleCheck::good;

@@ -40,12 +40,13 @@ struct Inspection {
   std::vector<std::string> unknown, notes;
   std::optional<DsparkInfo> dspark;
   ScaleCheck scales = ScaleCheck::skipped;
-  int64_t scale_tensors = 0, scale_bytes = 0;
-  std::string scale_error;  ///< file, tensor and position of the first bad scale
+  int64_t scale_tensors = 0, scale_bytes = 0;  ///< ggml's blocks: tensors that have them, scales alone
+  std::string scale_error;                     ///< file, tensor and position of the first bad scale
 };
 
 struct InspectOptions {
-  /// Scales above this are not read by themselves (V4-Flash: 8.4 GB); a negative limit reads all.
+  /// Scales above this are not read by themselves (V4-Flash: 8.4 GB); a negative limit reads all. The scales
+  /// of ggml's blocks count with their blocks.
   int64_t most_scale_bytes = int64_t{1} << 30;
 };
 

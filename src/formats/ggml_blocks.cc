@@ -157,6 +157,32 @@ bool is_ggml_block(DType dtype) {
          dtype == DType::MXFP4;
 }
 
+int64_t ggml_scale_bytes(DType dtype) {
+  switch (dtype) {
+    case DType::Q8_0:
+    case DType::IQ2_XXS:
+      return 2;
+    case DType::Q2_K:
+    case DType::Q4_K:
+      return 4;  // d and dmin; the small ones are integers and always good
+    case DType::MXFP4:
+      return 1;
+    default:
+      fail(ErrorCode::internal, "ggml_scale_bytes: expected a ggml block type, found {}", name(dtype));
+  }
+}
+
+int64_t bad_ggml_block(DType dtype, const std::byte* blocks, int64_t count) {
+  const int64_t stride = block_bytes(dtype), halves = ggml_scale_bytes(dtype) / 2;
+  const auto* block = reinterpret_cast<const uint8_t*>(blocks) + (dtype == DType::Q2_K ? 80 : 0);
+  for (int64_t i = 0; i < count; ++i, block += stride) {
+    bool good = halves > 0 || std::isfinite(ue8m0_to_float(block[0]));
+    for (int64_t k = 0; k < halves; ++k) good = good && std::isfinite(half_at(block + 2 * k));
+    if (!good) return i;
+  }
+  return -1;
+}
+
 std::array<uint8_t, 8> iq2_xxs_grid(uint8_t index) {
   constexpr uint8_t kMagnitudes[4] = {8, 25, 43, 0};  // index 3 does not occur
   std::array<uint8_t, 8> out{};

@@ -12,6 +12,11 @@ namespace fathom {
 /// Whether dtype is one of the five formats here.
 bool is_ggml_block(DType dtype);
 
+/// Scales (and minima) that lie in every block, in bytes.
+int64_t ggml_scale_bytes(DType dtype);
+/// Index of the first of `count` blocks side by side with a scale that is NaN or infinite; -1 if none has.
+int64_t bad_ggml_block(DType dtype, const std::byte* blocks, int64_t count);
+
 /// Decodes a row of cols values (a multiple of block_values(dtype)) at any byte offset. Every value is exact
 /// in double, then rounded once to Real (float or double).
 template <class Real>

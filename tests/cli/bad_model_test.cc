@@ -9,7 +9,10 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
+#include "checkpoint/gguf.h"
 #include "tests/cli/program.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
 
 namespace fs = std::filesystem;
@@ -23,15 +26,11 @@ void write(const fs::path& path, const std::string& bytes) { std::ofstream(path,
 
 // A copy of a small golden model that a case breaks.
 struct Folder {
-  fs::path path = fs::temp_directory_path() / ("fathom_bad_model_" + std::to_string(getpid()));
+  fathom::test::TempFolder temp;
+  const fs::path& path = temp.path();
   std::string config = fathom::test::read_text(kSource / "config.json");
   std::string weights = fathom::test::read_text(kSource / "model.safetensors");
 
-  Folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
   void save() const {
     write(path / "config.json", config);
     write(path / "model.safetensors", weights);
@@ -191,6 +190,59 @@ TEST_CASE("values that are no numbers") {
     std::memcpy(folder.weights.data() + file.offset(name), &nan, 4);
     folder.save();
     check_refused(folder, {name});
+  }
+}
+
+TEST_CASE("the tokenizer is looked at before the weights") {
+  for (const char* command : {"run", "chat"}) {
+    CAPTURE(command);
+    Folder folder;
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const auto file = fathom::test::TensorFile::open(kSource / "model.safetensors");
+    std::memcpy(folder.weights.data() + file.offset("norm.weight"), &nan, 4);
+    folder.save();
+    auto r = fathom::test::run_fathom({command, "-m", folder.path.string()}, "x");
+    CHECK(r.status == 1);
+    CHECK_MESSAGE(r.err.find("expected a tokenizer.json, found none") != std::string::npos, r.err);
+
+    write(folder.path / "tokenizer.json", "{");
+    write(folder.path / "model.safetensors", "x");
+    r = fathom::test::run_fathom({command, "-m", folder.path.string()}, "x");
+    CHECK(r.status == 1);
+    CHECK_MESSAGE(r.err.find("tokenizer.json") != std::string::npos, r.err);
+    CHECK_MESSAGE(std::count(r.err.begin(), r.err.end(), '\n') == 1, r.err);
+  }
+}
+
+TEST_CASE("GGUF blocks whose scale is no number") {
+  const Folder folder;
+  const std::string path = (folder.path / "m.gguf").string(), out = (folder.path / "out").string();
+  REQUIRE(fathom::test::run_fathom({"convert", "tests/golden/quantised/mixed", "--to", "gguf", "--dtype",
+                                    "release", "--out", path})
+              .status == 0);
+  const std::string whole = fathom::test::read_text(path);
+  for (const fathom::DType dtype : {fathom::DType::Q8_0, fathom::DType::MXFP4}) {
+    CAPTURE(fathom::name(dtype));
+    std::string bytes = whole;
+    {
+      const fathom::MappedFile mapped(path);
+      const auto tensors = fathom::read_gguf(mapped).tensors;
+      const auto found =
+          std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.dtype == dtype; });
+      REQUIRE(found != tensors.end());
+      const auto last = static_cast<size_t>(found->offset + found->bytes - fathom::block_bytes(dtype));
+      bytes.replace(last, 2, "\xff\x7e");  // NaN as a half, and as a power of two
+    }
+    write(path, bytes);
+    for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+             {"inspect", "--check", path}, {"logits", "-m", path, "--ids", "-", "--out", out}}) {
+      const auto r = fathom::test::run_fathom(args, "[1]");
+      CHECK(r.status == 1);
+      CHECK_MESSAGE(r.err.find("m.gguf: tensor layers.") != std::string::npos, r.err);
+      CHECK_MESSAGE(r.err.find("expected a finite scale, found NaN or infinity") != std::string::npos, r.err);
+      CHECK(std::count(r.err.begin(), r.err.end(), '\n') == 1);
+    }
+    write(path, whole);
   }
 }
 

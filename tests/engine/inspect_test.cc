@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "engine/inspect_text.h"
 #include "engine/recorder.h"
+#include "model/convert.h"
 #include "model/synthetic.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
@@ -80,6 +81,22 @@ TEST_CASE("a NaN scale is named; the limit leaves scales unread") {
         std::string::npos);
   CHECK(inspect(*checkpoint, {.most_scale_bytes = 10}).scales == ScaleCheck::skipped);
   CHECK(inspect(*checkpoint, {.most_scale_bytes = -1}).scales == ScaleCheck::broken);
+}
+
+TEST_CASE("scales inside GGUF's blocks are counted and checked") {
+  const test::TempFolder folder;
+  ThreadPool pool(1);
+  ConvertOptions convert_options;
+  convert_options.to = Naming::gguf;
+  convert_options.dtype = ConvertDtype::release;
+  convert(*Checkpoint::open(test::golden("quantised/mixed")), folder / "m.gguf", pool, convert_options);
+  const auto checkpoint = Checkpoint::open(folder / "m.gguf");
+  const Inspection found = inspect(*checkpoint);
+  CHECK(found.scales == ScaleCheck::good);
+  const TensorCount q8 = found.dtypes.at("Q8_0"), mxfp4 = found.dtypes.at("MXFP4");
+  CHECK(found.scale_tensors == q8.tensors + mxfp4.tensors);
+  CHECK(found.scale_bytes == q8.bytes / 34 * 2 + mxfp4.bytes / 17);
+  CHECK(inspect(*checkpoint, {.most_scale_bytes = found.scale_bytes}).scales == ScaleCheck::skipped);
 }
 
 TEST_CASE("the published Flash-0731 with its drafter") {
