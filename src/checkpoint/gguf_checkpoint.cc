@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/gguf_model.h"
+#include "checkpoint/gguf_split.h"
 #include "checkpoint/tensor_catalog.h"
 
 namespace fathom {
@@ -21,18 +22,22 @@ std::shared_ptr<const Checkpoint> open_gguf(const std::filesystem::path& path) {
   CheckpointParts parts;
   parts.path = path;
   parts.naming = Naming::gguf;
-  parts.files.push_back(std::make_unique<MappedFile>(path));
-  const MappedFile& mapped = *parts.files.back();
-  auto file = std::make_shared<const GgufFile>(read_gguf(mapped));
+  auto file = std::make_shared<GgufFile>();  // metadata of the first part, tensors of all
+  std::vector<TensorView> views;
+  for (GgufPart& part : read_gguf_parts(path)) {
+    for (const GgufTensor& t : part.file.tensors) views.push_back(view_of(*part.mapped, t));
+    if (parts.files.empty()) {
+      *file = std::move(part.file);
+    } else {
+      file->tensors.insert(file->tensors.end(), part.file.tensors.begin(), part.file.tensors.end());
+    }
+    parts.files.push_back(std::move(part.mapped));
+  }
   const GgufMetadata& metadata = file->metadata;
   const std::string_view architecture = metadata.text("general.architecture");
   if (architecture != kMain && architecture != kDrafter) {
     fail(ErrorCode::unsupported, "{}: general.architecture: expected {}, found {}",
-         printable(mapped.path(), 400), kMain, printable(architecture));
-  }
-  if (metadata.has("split.count") && metadata.integer("split.count") > 1) {
-    fail(ErrorCode::unsupported, "{}: split.count: expected a single file, found one of {} (join them first)",
-         printable(mapped.path(), 400), metadata.integer("split.count"));
+         printable(parts.files.front()->path(), 400), kMain, printable(architecture));
   }
   parts.tokenizer_json = [file] { return gguf_tokenizer_json(file->metadata); };
   if (architecture == kDrafter) {
@@ -48,8 +53,9 @@ std::shared_ptr<const Checkpoint> open_gguf(const std::filesystem::path& path) {
     return make_checkpoint(std::move(parts));
   }
   const int64_t layers = gguf_main_layers(metadata);
-  for (const GgufTensor& t : file->tensors) {
-    parts.catalog.add(parse_gguf_name(t.name, layers), t.name, view_of(mapped, t));
+  for (size_t i = 0; i < views.size(); ++i) {
+    const std::string_view name = file->tensors[i].name;
+    parts.catalog.add(parse_gguf_name(name, layers), name, std::move(views[i]));
   }
   parts.config_json = gguf_config_json(*file);
   return make_checkpoint(std::move(parts));

@@ -61,7 +61,7 @@ std::shared_ptr<const Checkpoint> make_checkpoint(CheckpointParts parts);
 
 /// A Hugging Face folder or a single .safetensors file.
 std::shared_ptr<const Checkpoint> open_hugging_face(const std::filesystem::path& path);
-/// A .gguf file.
+/// A .gguf file, or all parts of a model that has several.
 std::shared_ptr<const Checkpoint> open_gguf(const std::filesystem::path& path);
 
 }  // namespace fathom

@@ -212,7 +212,7 @@ TEST_CASE("tokenizer.json from the metadata is the original one") {
              {"tokenizer.ggml.tokens", "UTF-8", "\\xff"});
 }
 
-TEST_CASE("drafter files are reported, other architectures and parts of split files refused") {
+TEST_CASE("drafter files are reported, other architectures refused") {
   const TempFolder temp;
   GgufBuilder drafter;
   drafter.set("general.architecture", "dflash").set("dflash.block_count", uint32_t{3});
@@ -233,8 +233,98 @@ TEST_CASE("drafter files are reported, other architectures and parts of split fi
   check_says(refused(GgufBuilder()), {"general.architecture", "nothing"});
   check_says(refused(GgufBuilder().set("general.architecture", "deepseek4")),
              {"deepseek4.block_count", "nothing"});
-  check_says(refused(GgufBuilder().set("general.architecture", "deepseek4").set("split.count", uint32_t{3})),
-             {"split.count", "3"});
+}
+
+TEST_CASE("a model in several files opens from any of them; what is missing or foreign is named") {
+  const auto part = [](GgufBuilder out, uint32_t number, uint32_t count) {
+    return out.set("split.no", number - 1).set("split.count", count);
+  };
+  const GgufBuilder metadata = metadata_of(test::read_json(test::golden("fp32/h_mtp/config.json")));
+  GgufBuilder first = part(metadata, 1, 3), second = part({}, 2, 3), third = part({}, 3, 3);
+  first.raw("split.tensors.count", GgufBuilder::kI32, little_endian(int32_t{3}));
+  first.tensor("token_embd.weight", 0, {1, 3}, "aaaabbbbcccc");
+  second.tensor("output_norm.weight", 0, {2}, "ddddeeee");
+  third.tensor("output.weight", 0, {3, 1}, "ffffgggghhhh");
+  const TempFolder temp;
+  const auto write = [&](int number, const GgufBuilder& file) {
+    return temp.write("m-0000" + std::to_string(number) + "-of-00003.gguf", file.bytes());
+  };
+  const auto path = write(1, first);
+  const auto message = [&](const std::filesystem::path& file) {
+    return message_of([&] { Checkpoint::open(file); });
+  };
+  check_says(message(path), {"m-00002-of-00003.gguf", "expected part 2 of 3", "no such file"});
+  write(2, second);
+  check_says(message(path), {"m-00003-of-00003.gguf", "expected part 3 of 3"});
+  const auto last = write(3, third);
+  for (const auto& file : {path, last}) {
+    const auto open = Checkpoint::open(file);
+    CHECK(open->names() == std::vector<std::string>{"embed.weight", "head.weight", "norm.weight"});
+    CHECK(rows_of(open->tensor("embed.weight")) == "aaaabbbbcccc");
+    CHECK(rows_of(open->tensor("norm.weight")) == "ddddeeee");
+    CHECK(rows_of(open->tensor("head.weight")) == "ffffgggghhhh");
+    CHECK(open->tensor("head.weight").file == last.string());
+    CHECK(json::parse(open->config_json()).contains("hidden_size"));
+  }
+
+  const auto with = [&](int number, const GgufBuilder& other, const GgufBuilder& right) {
+    write(number, other);
+    std::string found = message(path);
+    write(number, right);
+    return found;
+  };
+  check_says(with(2, third, second), {"m-00002-of-00003.gguf", "split.no", "expected 1, found 2"});
+  check_says(with(2, part({}, 2, 4), second),
+             {"m-00002-of-00003.gguf", "split.count", "expected 3, found 4"});
+  check_says(with(2, {}, second), {"m-00002-of-00003.gguf", "split.count", "nothing"});
+  check_says(with(3, part({}, 3, 3), third), {"m-00001-of-00003.gguf", "split.tensors.count", "found 3"});
+  GgufBuilder twice = part({}, 3, 3);
+  twice.tensor("token_embd.weight", 0, {1, 3}, "aaaabbbbcccc");
+  check_says(with(3, twice, third),
+             {"embed.weight", "twice", "m-00001-of-00003.gguf", "m-00003-of-00003.gguf"});
+  CHECK(message(path) == "no error");
+  for (const char* name : {"m.gguf", "m-00001-of-00004.gguf", "m-00004-of-00003.gguf",
+                           "m-0000a-of-00003.gguf", "m-00000-of-00003.gguf", "-00001-of-0003.gguf"}) {
+    CAPTURE(name);
+    check_says(message(temp.write(name, first.bytes())), {name, "split.count", "MODEL-00001-of-00003.gguf"});
+  }
+}
+
+TEST_CASE("block scales that are no numbers: the tensor and the block are named") {
+  struct Case {
+    uint32_t type;
+    size_t values, bytes, at;  // of a block; where its last scale lies
+    const char* bad;
+  };
+  for (const Case& c : {Case{8, 32, 34, 0, "\xff\x7f"}, Case{8, 32, 34, 0, "\x01\xfc"},
+                        Case{10, 256, 84, 82, "\x01\x7c"}, Case{12, 256, 144, 2, "\x01\xfe"},
+                        Case{16, 256, 66, 0, "\xff\xff"}, Case{39, 32, 17, 0, "\xff\x11"}}) {
+    CAPTURE(c.type);
+    for (const bool many : {false, true}) {  // more than is read when the matrix is asked for
+      GgufBuilder builder = metadata_of(test::read_json(test::golden("fp32/h_mtp/config.json")));
+      const size_t rows = many ? kCheckedBlockBytes / (4 * c.bytes) + 1 : 3;
+      std::string data(rows * 4 * c.bytes, '\x11');
+      const auto cols = static_cast<int64_t>(4 * c.values);
+      builder.tensor("token_embd.weight", c.type, {static_cast<int64_t>(rows), cols}, data);
+      const TempFolder temp;
+      const auto good = Checkpoint::open(temp.write("good.gguf", builder.bytes()));
+      CHECK_NOTHROW(good->matrix("embed.weight", static_cast<int64_t>(rows), cols));
+      CHECK_NOTHROW(good->validate_scales());
+      std::string bytes = builder.bytes();
+      bytes.replace(bytes.size() - data.size() + (2 * 4 + 1) * c.bytes + c.at, 2, c.bad);
+      const auto open = Checkpoint::open(temp.write("m.gguf", bytes));
+      const std::vector<std::string> says = {
+          "m.gguf: tensor embed.weight: row 2: block 1: expected a finite"};
+      check_says(message_of([&] { open->validate_scales(); }), says);
+      const std::string asked =
+          message_of([&] { open->matrix("embed.weight", static_cast<int64_t>(rows), cols); });
+      if (many) {
+        CHECK(asked == "no error");
+      } else {
+        check_says(asked, says);
+      }
+    }
+  }
 }
 
 TEST_CASE("metadata that says what the model cannot be") {
