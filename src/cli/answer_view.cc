@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cwchar>
 #include <system_error>
+#include <utility>
 
 namespace fathom::cli {
 namespace {
@@ -44,6 +46,15 @@ int display_width(std::string_view utf8) {
   return width;
 }
 
+AnswerView::AnswerView(bool terminal, std::function<double()> clock)
+    : terminal_(terminal), clock_(std::move(clock)) {
+  if (!clock_) {
+    clock_ = [] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    };
+  }
+}
+
 void AnswerView::put(std::string_view text) {
   if (text.empty()) return;
   // Control characters of a model never reach the terminal; line ends and tabs do.
@@ -61,6 +72,7 @@ void AnswerView::put(std::string_view text) {
 
 void AnswerView::event(const CompletionEvent& e) {
   using Kind = CompletionEvent::Kind;
+  if (!start_) start_ = clock_();
   switch (e.kind) {
     case Kind::reasoning: {
       if (!terminal_) return;
@@ -110,8 +122,7 @@ void AnswerView::fold() {
   } else {
     fmt::print("\n");
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  fmt::print("> thought for {:.1f} s\033[0m\n", seconds);
+  fmt::print("> thought for {:.1f} s\033[0m\n", clock_() - start_.value_or(clock_()));
   at_line_start_ = true;
 }
 

@@ -2,7 +2,8 @@
 /// An answer as it is written: on a terminal thinking is dimmed and, when done, folded to a line; off a
 /// terminal only the answer is printed.
 
-#include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "text/completion_parser.h"
@@ -11,7 +12,8 @@ namespace fathom::cli {
 
 class AnswerView {
  public:
-  explicit AnswerView(bool terminal) : terminal_(terminal), start_(std::chrono::steady_clock::now()) {}
+  /// `clock` gives seconds; by default those of the steady clock.
+  explicit AnswerView(bool terminal, std::function<double()> clock = {});
 
   void event(const CompletionEvent& event);
   /// Ends the last line and resets the colour.
@@ -22,7 +24,8 @@ class AnswerView {
   void put(std::string_view text);
 
   bool terminal_;
-  std::chrono::steady_clock::time_point start_;
+  std::function<double()> clock_;
+  std::optional<double> start_;  // when the first text came: the prompt had been read by then
   bool thinking_ = false, at_line_start_ = true;
   int64_t rows_ = 0, column_ = 0;  // of the thinking shown, for folding
 };

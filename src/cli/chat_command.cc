@@ -53,8 +53,12 @@ void run(const ChatOptions& options) {
   std::setlocale(LC_CTYPE, "");
   LineReader reader(default_history_path());
   const bool terminal = isatty(STDOUT_FILENO) != 0;
-  ChatSession chat(open_model(options.model, DefaultNumerics::fast), options.generation);
-  if (reader.terminal()) fmt::print("{}\n", chat.banner());
+  ChatSession chat(open_model(options.model, DefaultNumerics::fast, TokenizerUse::needed),
+                   options.generation);
+  if (reader.terminal()) {
+    clear_interrupt();  // from here on Ctrl-C drops what is being typed or written
+    fmt::print("{}\n", chat.banner());
+  }
   bool failed = false;
   while (const auto text = read_message(reader)) {
     if (text->find_first_not_of(" \t\r\n") == std::string::npos) continue;

@@ -34,7 +34,6 @@ ChatSession::ChatSession(OpenedModel model, GenerationOptions options)
       setup_(options_.setup(model_)),
       thinking_(parse_think(options_.think, setup_.generation)),
       session_(*model_.model, *model_.runtime) {
-  model_.need_tokenizer();
   session_.limit_memory(model_.memory_bytes);
 }
 

@@ -13,6 +13,7 @@ namespace fathom::cli {
 
 class ChatSession {
  public:
+  /// The model must have its tokenizer.
   ChatSession(OpenedModel model, GenerationOptions options);
 
   /// Runs a line that begins with '/'. Returns false to leave. Throws Error for what it cannot do.

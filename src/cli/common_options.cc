@@ -49,7 +49,7 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_flag("-v,--verbose", verbose, "Say more on standard error");
 }
 
-fs::path resolve_model(const std::string& name) {
+std::optional<fs::path> find_model(const std::string& name) {
   std::vector<std::string> names;
   if (name.empty()) {
     names.assign(std::begin(kBundled), std::end(kBundled));
@@ -58,13 +58,20 @@ fs::path resolve_model(const std::string& name) {
     if (fs::exists(name, error)) return name;
     names = {name};
   }
-  std::string found;
   for (const fs::path& root : model_roots()) {
     for (const std::string& candidate : names) {
       if (candidate.find("..") == std::string::npos && is_model(root / candidate)) {
         return (root / candidate).lexically_normal();
       }
     }
+  }
+  return std::nullopt;
+}
+
+fs::path resolve_model(const std::string& name) {
+  if (auto path = find_model(name)) return *std::move(path);
+  std::string found;
+  for (const fs::path& root : model_roots()) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(root, error)) {
       if (!is_model(entry.path())) continue;
@@ -80,12 +87,6 @@ fs::path model_folder(const fs::path& path) {
   return fs::is_directory(path, error) ? path : path.parent_path();
 }
 
-const Tokenizer& OpenedModel::need_tokenizer() const {
-  if (!tokenizer)
-    fail(ErrorCode::not_found, "{}: expected a tokenizer.json, found none", printable(path.string()));
-  return *tokenizer;
-}
-
 std::shared_ptr<const Tokenizer> open_tokenizer(const fs::path& path) {
   if (path.extension() == ".gguf") {
     return Tokenizer::from_json(Checkpoint::open(path)->tokenizer_json(), path.string());
@@ -93,14 +94,24 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const fs::path& path) {
   return Tokenizer::open(path.extension() == ".json" ? path : model_folder(path));
 }
 
-OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_numerics) {
+OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_numerics,
+                       TokenizerUse tokenizer) {
   OpenedModel opened;
   opened.path = resolve_model(options.model);
+  const fs::path file = model_folder(opened.path) / "tokenizer.json";
+  const bool gguf = opened.path.extension() == ".gguf";  // has its tokenizer inside
+  std::error_code error;
+  if (!gguf && fs::exists(file, error)) opened.tokenizer = Tokenizer::open(file);
   const auto checkpoint = Checkpoint::open(opened.path);
-  opened.model = Model::open(checkpoint);
-  if (const std::string json = checkpoint->tokenizer_json(); !json.empty()) {
-    opened.tokenizer = Tokenizer::from_json(json, (model_folder(opened.path) / "tokenizer.json").string());
+  if (gguf) {
+    if (const std::string json = checkpoint->tokenizer_json(); !json.empty())
+      opened.tokenizer = Tokenizer::from_json(json, opened.path.string());
   }
+  if (tokenizer == TokenizerUse::needed && !opened.tokenizer) {
+    fail(ErrorCode::not_found, "{}: expected a tokenizer.json, found none",
+         printable(opened.path.string(), 400));
+  }
+  opened.model = Model::open(checkpoint);
   RuntimeOptions runtime;
   if (!options.target.empty()) runtime.target = target_from_name(options.target);
   runtime.pool.threads = options.threads;

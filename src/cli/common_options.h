@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "model/model.h"
@@ -28,6 +29,8 @@ struct ModelOptions {
   void add_to(CLI::App& command);
 };
 
+/// The path itself if there is something, or a model of that name where resolve_model() searches.
+std::optional<std::filesystem::path> find_model(const std::string& name);
 /// The path -m names. A name is searched in $FATHOM_MODELS, ./models, models/ of the source tree or beside
 /// the binary, and share/fathom/models. Throws Error(not_found) that lists what there is.
 std::filesystem::path resolve_model(const std::string& name);
@@ -37,20 +40,24 @@ std::filesystem::path model_folder(const std::filesystem::path& path);
 /// Which numerics a command takes if the user names none (design: hard point 9).
 enum class DefaultNumerics { exact, fast };  // fast: but exact where the weights are F32
 
+/// Whether a command works without a tokenizer.
+enum class TokenizerUse { optional, needed };
+
 /// A model ready to run.
 struct OpenedModel {
   std::filesystem::path path;
   std::shared_ptr<const Model> model;
-  std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the model has none
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the model has none and none is needed
   std::unique_ptr<Runtime<float>> runtime;
   int64_t memory_bytes = 0;  ///< --memory; 0 = no bound
 
   Context<float> context() const { return runtime->context(model->config()); }
-  /// The tokenizer; throws Error(not_found) if there is none.
-  const Tokenizer& need_tokenizer() const;
 };
 
-OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_numerics);
+/// Opens the tokenizer first and then the weights, which take longer. Throws Error for a model that cannot be
+/// opened, Error(not_found) if the tokenizer is needed and there is none.
+OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_numerics,
+                       TokenizerUse tokenizer = TokenizerUse::optional);
 
 /// The tokenizer of a model path without opening weights or config (tokenize, detokenize, render, parse).
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& path);

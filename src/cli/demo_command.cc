@@ -19,7 +19,7 @@ struct DemoOptions {
 };
 
 void run(const DemoOptions& options) {
-  const OpenedModel model = open_model(options.model, DefaultNumerics::fast);
+  const OpenedModel model = open_model(options.model, DefaultNumerics::fast, TokenizerUse::needed);
   GenerationOptions generation;
   const ChatSetup setup = generation.setup(model);
   fmt::print("{} ({})\nQ: {}\n", printable(model.path.filename().string(), 400),
@@ -27,7 +27,7 @@ void run(const DemoOptions& options) {
   for (const char* mode : {"off", "high"}) {
     const ThinkingSetting thinking = parse_think(mode, setup.generation);
     const ChatPrompt prompt =
-        chat_prompt(model.need_tokenizer(), {{Role::user, options.question}}, thinking, setup.generation);
+        chat_prompt(*model.tokenizer, {{Role::user, options.question}}, thinking, setup.generation);
     GenerateOptions generate_options = generation.resolve(setup, thinking);
     generate_options.completion.start = prompt.start;
     Session session(*model.model, *model.runtime);

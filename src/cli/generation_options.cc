@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/interrupt.h"
+#include "cli/number_checks.h"
 #include "cli/say.h"
 #include "engine/price.h"
 
@@ -18,16 +19,17 @@ void GenerationOptions::add_to(CLI::App& command) {
   command.add_option("--system", system, "System message");
   command.add_option("--think", think, "Thinking: off, low, high, max (default high)");
   command.add_option("--prompt-encoding", prompt_encoding, "2026-04 or 2026-08 (default: the checkpoint's)");
-  command.add_option("--max-tokens", max_tokens, "Most tokens of the answer");
+  command.add_option("--max-tokens", max_tokens, "Most tokens of the answer")
+      ->check(whole_number(1, INT64_MAX));
   command.add_option("--temperature", temperature, "0 = greedy");
   command.add_option("--top-p", top_p, "Nucleus sampling");
-  command.add_option("--top-k", top_k, "0 = off");
+  command.add_option("--top-k", top_k, "0 = off")->check(whole_number(0, INT64_MAX));
   command.add_option("--min-p", min_p, "0 = off");
   command.add_option("--repetition-penalty", repetition_penalty, "1 = off");
   command.add_option("--presence-penalty", presence_penalty, "0 = off");
   command.add_option("--frequency-penalty", frequency_penalty, "0 = off");
   command.add_option("--logit-bias", logit_bias, "ID=VALUE, repeatable; -100 bans a token");
-  command.add_option("--seed", seed, "Random seed (default: drawn)");
+  command.add_option("--seed", seed, "Random seed (default: drawn)")->check(whole_number(0, UINT64_MAX));
   command.add_option("--stop", stops, "Stop string, repeatable");
 }
 
@@ -62,7 +64,6 @@ GenerateOptions GenerationOptions::resolve(const ChatSetup& setup, const Thinkin
     s.logit_bias.emplace_back(static_cast<int32_t>(id), value);
   }
   out.max_tokens = max_tokens.value_or(default_max_tokens(thinking));
-  if (out.max_tokens < 1) bad_input("--max-tokens: expected at least 1, found {}", out.max_tokens);
   out.seed = seed ? *seed : std::random_device{}();
   out.stops = stops;
   out.stop_tokens = setup.stop_tokens;

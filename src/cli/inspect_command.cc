@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
-#include "cli/json_output.h"
 #include "cli/progress_line.h"
+#include "cli/standard_input.h"
 #include "engine/chat_setup.h"
 #include "engine/inspect.h"
 #include "engine/inspect_text.h"
@@ -48,8 +48,8 @@ using Report = std::string (*)(const TextChoices&);
 
 void inspect_text(const ChoiceArguments& arguments, Report text, Report json) {
   const std::string prompt = text_of(arguments);
-  const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact);
-  const auto ids = raw_prompt(model.need_tokenizer(), prompt, model.model->config().bos_token_id);
+  const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact, TokenizerUse::needed);
+  const auto ids = raw_prompt(*model.tokenizer, prompt, model.model->config().bos_token_id);
   const TextChoices choices =
       inspect_choices(*model.runtime, *model.model, ids, count_progress("reading", "tokens"));
   if (choices.tokens < std::ssize(ids)) throw ExitStatus{130};

@@ -1,17 +1,15 @@
 #include "cli/json_output.h"
 
 #include <fstream>
-#include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "cli/standard_input.h"
 
 namespace fathom::cli {
 namespace {
 
-constexpr size_t kMaxInputBytes = size_t{1} << 30;
 constexpr int kMaxDepth = 8;
 
 }  // namespace
@@ -30,8 +28,6 @@ std::vector<int32_t> parse_id_list(const std::string& text, const std::string& w
   return ids;
 }
 
-std::string read_stdin() { return {std::istreambuf_iterator<char>(std::cin), {}}; }
-
 std::vector<std::vector<int32_t>> read_id_lists(const std::string& path) {
   std::string text;
   if (path == "-") {
@@ -39,7 +35,7 @@ std::vector<std::vector<int32_t>> read_id_lists(const std::string& path) {
   } else {
     std::ifstream in(path, std::ios::binary);
     if (!in) fail(ErrorCode::not_found, "{}: cannot be opened", printable(path));
-    text.assign(std::istreambuf_iterator<char>(in), {});
+    text = read_stream(in, printable(path));
   }
   if (nlohmann::json::accept(text)) return {parse_id_list(text, printable(path))};
   std::vector<std::vector<int32_t>> lists;

@@ -13,7 +13,5 @@ namespace fathom::cli {
 std::vector<std::vector<int32_t>> read_id_lists(const std::string& path);
 /// One JSON list of ids. `where` starts every message.
 std::vector<int32_t> parse_id_list(const std::string& json, const std::string& where);
-/// All of standard input.
-std::string read_stdin();
 
 }  // namespace fathom::cli

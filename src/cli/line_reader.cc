@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "cli/interrupt.h"
+#include "cli/standard_input.h"
 
 namespace fathom::cli {
 
@@ -60,7 +61,7 @@ LineReader::~LineReader() {
 std::optional<std::string> LineReader::read(const std::string& prompt) {
   if (!terminal_) {
     std::string line;
-    if (!std::getline(std::cin, line)) return std::nullopt;
+    if (!read_line(std::cin, "standard input", line)) return std::nullopt;
     if (!line.empty() && line.back() == '\r') line.pop_back();
     return line;
   }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/common_options.h"
+#include "cli/standard_input.h"
 
 namespace fathom::cli {
 
@@ -16,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMaxInput = int64_t{1} << 30;
 constexpr int64_t kMaxConfig = int64_t{16} << 20;
 
 bool is_standard_input(const std::string& path) { return path.empty() || path == "-"; }
@@ -29,22 +29,15 @@ std::string text_if_there(const fs::path& path) {
 }  // namespace
 
 std::string read_input(const std::string& path) {
-  if (!is_standard_input(path)) return read_text(path, kMaxInput);
-  std::string text;
-  std::string block(1 << 16, '\0');
-  while (std::cin.read(block.data(), std::ssize(block)) || std::cin.gcount() > 0) {
-    text.append(block, 0, static_cast<size_t>(std::cin.gcount()));
-    if (std::ssize(text) > kMaxInput)
-      bad_input("standard input: expected at most {} bytes, found more", kMaxInput);
-  }
-  return text;
+  return is_standard_input(path) ? read_stdin() : read_text(path, kMaxInputBytes);
 }
 
 void answer_lines(const std::string& path, const std::function<std::string(std::string_view)>& answer) {
   // Lines end at "\n" only: texts may hold other line ends. From a pipe, each is answered when it comes.
   std::istringstream file(is_standard_input(path) ? std::string() : read_input(path));
   std::istream& in = is_standard_input(path) ? std::cin : file;
-  for (std::string line; std::getline(in, line);) {
+  const std::string where = is_standard_input(path) ? "standard input" : printable(path, 400);
+  for (std::string line; read_line(in, where, line);) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     fmt::print("{}\n", answer(line));
     if (is_standard_input(path) && in.rdbuf()->in_avail() <= 0) std::fflush(stdout);

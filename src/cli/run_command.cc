@@ -11,8 +11,9 @@
 #include "cli/common_options.h"
 #include "cli/generation_options.h"
 #include "cli/interrupt.h"
-#include "cli/json_output.h"
+#include "cli/number_checks.h"
 #include "cli/say.h"
+#include "cli/standard_input.h"
 
 namespace fathom::cli {
 namespace {
@@ -64,9 +65,9 @@ nlohmann::ordered_json to_json(const RunOptions& options, const OpenedModel& mod
 }
 
 void run(const RunOptions& options) {
-  const std::string text = options.prompt ? *options.prompt : read_stdin();
-  const OpenedModel model = open_model(options.model, DefaultNumerics::fast);
-  const Tokenizer& tokenizer = model.need_tokenizer();
+  const std::string text = options.prompt ? *options.prompt : without_final_newline(read_stdin());
+  const OpenedModel model = open_model(options.model, DefaultNumerics::fast, TokenizerUse::needed);
+  const Tokenizer& tokenizer = *model.tokenizer;
   const ChatSetup setup = options.generation.setup(model);
   const ThinkingSetting thinking = parse_think(options.generation.think, setup.generation);
   GenerateOptions generate_options = options.generation.resolve(setup, thinking);
@@ -114,12 +115,13 @@ void register_run(CLI::App& app) {
   command->add_option("-p,--prompt", options->prompt, "The prompt (default: standard input)");
   command->add_flag("--raw", options->raw,
                     "No chat encoding: special strings are recognised, BOS is put first");
-  command
-      ->add_option("--logprobs", options->logprobs,
-                   "Log-probabilities of each token and of N alternatives (--json)")
-      ->check(CLI::Range(0, 1000));
+  auto* logprobs = command
+                       ->add_option("--logprobs", options->logprobs,
+                                    "Log-probabilities of each token and of N alternatives (--json)")
+                       ->check(whole_number(0, 1000));
   command->add_flag("--stats", options->stats, "Tokens, rates, KV bytes and cost on standard error");
-  command->add_flag("--json", options->json, "Answer as JSON");
+  auto* json = command->add_flag("--json", options->json, "Answer as JSON");
+  logprobs->needs(json);  // nothing else has a place for them
   command->callback([options] { run(*options); });
 }
 

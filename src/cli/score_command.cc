@@ -8,9 +8,9 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
-#include "cli/json_output.h"
 #include "cli/progress_line.h"
 #include "cli/say.h"
+#include "cli/standard_input.h"
 #include "engine/score.h"
 
 namespace fathom::cli {
@@ -47,8 +47,8 @@ void print_json(const TextScore& s, int64_t bytes, double seconds, const ScoreAr
 void run(const ScoreArguments& arguments) {
   constexpr int64_t kMaxTextBytes = int64_t{1} << 30;
   const std::string text = arguments.file == "-" ? read_stdin() : read_text(arguments.file, kMaxTextBytes);
-  const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact);
-  const std::vector<int32_t> ids = model.need_tokenizer().encode(text, false);
+  const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact, TokenizerUse::needed);
+  const std::vector<int32_t> ids = model.tokenizer->encode(text, false);
   if (ids.empty()) bad_input("{}: expected a text, found nothing", printable(arguments.file, 400));
   ScoreOptions options = arguments.score;
   options.progress = count_progress("scoring", "tokens");

@@ -76,8 +76,7 @@ void read_config(CLI::App& command, const std::string& path) {
 }
 
 std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments) {
-  OpenedModel opened = open_model(arguments.model, DefaultNumerics::fast);
-  (void)opened.need_tokenizer();
+  OpenedModel opened = open_model(arguments.model, DefaultNumerics::fast, TokenizerUse::needed);
   auto served = std::make_unique<server::ServedModel>();
   std::filesystem::path path = opened.path;
   if (path.filename().empty()) path = path.parent_path();

@@ -14,12 +14,11 @@
 #include "base/json_reader.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
-#include "cli/json_output.h"
+#include "cli/standard_input.h"
 
 namespace fathom::cli {
 namespace {
 
-constexpr int64_t kMaxInputBytes = int64_t{1} << 30;
 constexpr int kMaxDepth = 8;
 constexpr size_t kMaxIds = size_t{1} << 28;
 
@@ -46,8 +45,9 @@ void answer_lines(const TokenizeArguments& arguments,
                   const std::function<std::string(const nlohmann::json&)>& answer) {
   std::istringstream file(arguments.file.empty() ? "" : input_of(arguments));
   std::istream& in = arguments.file.empty() ? std::cin : file;
+  const std::string where = arguments.file.empty() ? "standard input" : printable(arguments.file, 400);
   int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
+  for (std::string line; read_line(in, where, line);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     fmt::print("{}\n", in_context(fmt::format("line {}", number),

@@ -1,5 +1,6 @@
 #include "engine/chat_setup.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -96,6 +97,11 @@ int64_t default_max_tokens(const ThinkingSetting& thinking) {
 }
 
 ThinkingSetting parse_think(std::string_view word, Generation generation) {
+  constexpr std::string_view kWords[] = {"off",  "none",  "minimal", "low",  "medium",
+                                         "high", "xhigh", "max",     "ultra"};
+  if (std::find(std::begin(kWords), std::end(kWords), word) == std::end(kWords)) {
+    bad_input("think: expected off, low, high or max, found '{}'", printable(word));
+  }
   return api_thinking(std::nullopt, word == "off" ? "none" : word, generation);
 }
 

@@ -42,20 +42,28 @@ const std::vector<Target>& available_targets() {
   return targets;
 }
 
-Target target_from_name(std::string_view wanted) {
+namespace {
+
+Target named_target(std::string_view wanted, const char* where) {
   for (const Target target : {Target::plain, Target::avx2, Target::avx512, Target::avx512_bf16}) {
     if (name(target) != wanted) continue;
     const auto& offered = available_targets();
     if (std::find(offered.begin(), offered.end(), target) == offered.end()) {
-      fail(ErrorCode::unsupported, "target: this CPU does not offer {}", wanted);
+      fail(ErrorCode::unsupported, "{}: expected a target of this CPU, found {}", where, wanted);
     }
     return target;
   }
-  bad_input("target: expected plain, avx2, avx512 or avx512_bf16, found '{}'", printable(wanted));
+  bad_input("{}: expected plain, avx2, avx512 or avx512_bf16, found '{}'", where, printable(wanted));
 }
 
+}  // namespace
+
+Target target_from_name(std::string_view wanted) { return named_target(wanted, "target"); }
+
 Target detect_target() {
-  if (const char* wanted = std::getenv("FATHOM_KERNELS"); wanted && *wanted) return target_from_name(wanted);
+  if (const char* wanted = std::getenv("FATHOM_KERNELS"); wanted && *wanted) {
+    return named_target(wanted, "FATHOM_KERNELS");
+  }
   return available_targets().back();
 }
 

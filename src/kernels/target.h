@@ -18,7 +18,7 @@ std::string_view name(Target target);  ///< "plain", "avx2", "avx512", "avx512_b
 Target target_from_name(std::string_view name);
 /// Every target this CPU offers, plain first, the best last.
 const std::vector<Target>& available_targets();
-/// The best one, or the one the environment's FATHOM_KERNELS names.
+/// The best one, or the one the environment's FATHOM_KERNELS names. Throws Error naming the variable.
 Target detect_target();
 
 }  // namespace fathom

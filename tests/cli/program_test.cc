@@ -3,8 +3,10 @@
 #include "tests/cli/program.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 using fathom::test::run_fathom;
@@ -63,7 +65,6 @@ TEST_CASE("failures: one line, status 1") {
            {"run", "--logit-bias", "abc", "-p", "x"},
            {"run", "--logit-bias", "99999999=1", "-p", "x"},
            {"run", "--stop", "", "-p", "x"},
-           {"run", "--max-tokens", "0", "-p", "x"},
            {"run", "--numerics", "sloppy", "-p", "x"},
            {"run", "--target", "abacus", "-p", "x"},
            {"run", "--memory", "much", "-p", "x"},
@@ -108,6 +109,69 @@ TEST_CASE("usage: status 2") {
   CHECK(run_fathom({"--help"}).status == 0);
   CHECK(run_fathom({"run", "--help"}).status == 0);
   CHECK(run_fathom({"--version"}).status == 0);
+}
+
+TEST_CASE("numbers that overflow, are negative or none: status 2, one line that names the flag") {
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"run", "--seed", "18446744073709551616", "-p", "x"},
+           {"run", "--seed", "-1", "-p", "x"},
+           {"run", "--seed", "1.5", "-p", "x"},
+           {"run", "--max-tokens", "9223372036854775808", "-p", "x"},
+           {"run", "--max-tokens", "-1", "-p", "x"},
+           {"run", "--max-tokens", "0", "-p", "x"},
+           {"run", "--top-k", "99999999999999999999", "-p", "x"},
+           {"chat", "--seed", "99999999999999999999"},
+           {"init", "--seed", "-1", "--preset", "v4-flash", "--out", "/tmp/fathom_never"},
+           {"plan", "--price-per-hour", "nan", "--peak", "1P"},
+           {"plan", "--price-per-hour", "inf", "--peak", "1P"},
+           {"plan", "--price-per-hour", "-1", "--peak", "1P"},
+           {"plan", "--price-per-hour", "1e300", "--peak", "1P"},
+       }) {
+    CAPTURE(args);
+    const auto r = run_fathom(args);
+    CHECK(r.status == 2);
+    CHECK(r.out.empty());
+    CHECK_MESSAGE(r.err.starts_with("fathom: " + args[1] + ": expected a "), r.err);
+  }
+  CHECK(run_fathom({"run", "--seed", "18446744073709551615", "--max-tokens", "1", "-p", "x"}).status == 0);
+}
+
+TEST_CASE("a prompt from standard input loses one final line end, a prompt from -p none") {
+  const auto tokens = [](std::vector<std::string> args, const std::string& input) {
+    args.insert(args.begin(), {"run", "--json", "--max-tokens", "1"});
+    return nlohmann::json::parse(run_fathom(args, input).out).at("usage").at("prompt_tokens").get<int>();
+  };
+  const int bare = tokens({}, "Compute 1 + 2");
+  CHECK(tokens({}, "Compute 1 + 2\n") == bare);
+  CHECK(tokens({}, "Compute 1 + 2\n\n") > bare);
+  CHECK(tokens({"-p", "Compute 1 + 2\n"}, "") > bare);
+  CHECK(tokens({"--raw"}, "a\n") == tokens({"--raw"}, "a"));
+}
+
+TEST_CASE("--logprobs has no place without --json") {
+  const auto r = run_fathom({"run", "--logprobs", "2", "-p", "x"});
+  CHECK(r.status == 2);
+  CHECK(r.out.empty());
+  CHECK_MESSAGE(r.err.starts_with("fathom: --logprobs requires --json"), r.err);
+}
+
+TEST_CASE("an unknown word of --think hears the four") {
+  for (const char* word : {"wild", "none of it", ""}) {
+    const auto r = run_fathom({"run", "--think", word, "-p", "x"});
+    CHECK(r.status == 1);
+    CHECK(r.err == fmt::format("fathom: think: expected off, low, high or max, found '{}'\n", word));
+  }
+}
+
+TEST_CASE("FATHOM_KERNELS: the error names the variable and what it may be") {
+  setenv("FATHOM_KERNELS", "foo", 1);
+  const auto wrong = run_fathom({"run", "-p", "x"});
+  setenv("FATHOM_KERNELS", "plain", 1);
+  const auto plain = run_fathom({"run", "--json", "--max-tokens", "1", "-p", "x"});
+  unsetenv("FATHOM_KERNELS");
+  CHECK(wrong.status == 1);
+  CHECK(wrong.err == "fathom: FATHOM_KERNELS: expected plain, avx2, avx512 or avx512_bf16, found 'foo'\n");
+  CHECK(nlohmann::json::parse(plain.out).at("stats").at("target") == "plain");
 }
 
 TEST_CASE("demo shows both modes") {
