@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
@@ -9,8 +10,11 @@
 #include "base/file.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/number_checks.h"
 #include "engine/machine_measure.h"
 #include "engine/plan_report.h"
+#include "engine/price_file.h"
 #include "kernels/target.h"
 
 namespace fathom::cli {
@@ -18,11 +22,13 @@ namespace {
 
 struct PlanArguments {
   std::vector<std::string> models, contexts;
-  std::string svg, bandwidth, peak, target;
+  std::string svg, bandwidth, peak, target, price_table;
   double price_per_hour = 0;
   int threads = 0;
   bool json = false, measure = false;
 };
+
+constexpr double kMostPerHour = 1e12;  // sums stay finite
 
 // A number with an optional suffix; `thousand` is what K stands for (M its square, and so on).
 double scaled(const std::string& text, const std::string& flag, double thousand) {
@@ -68,10 +74,19 @@ PlanOptions options_of(const PlanArguments& arguments) {
   return options;
 }
 
+// A preset before a checkpoint of its name.
+CostModel model_named(const std::string& name) {
+  const auto presets = preset_names();
+  const bool preset = name == "v3.2" || std::find(presets.begin(), presets.end(), name) != presets.end();
+  const auto found = preset || name.empty() ? std::nullopt : find_model(name);
+  return plan_model(found ? found->string() : name);
+}
+
 void run_plan(const PlanArguments& arguments) {
   PlanOptions options = options_of(arguments);
+  if (!arguments.price_table.empty()) options.prices = read_price_file(arguments.price_table);
   std::vector<CostModel> models;
-  for (const std::string& each : arguments.models) models.push_back(plan_model(each));
+  for (const std::string& each : arguments.models) models.push_back(model_named(each));
   if (models.empty()) {
     for (const char* each : {"v4-pro", "v4-flash", "v3.2"}) models.push_back(plan_model(each));
   }
@@ -93,7 +108,8 @@ void register_plan(CLI::App& app) {
   auto arguments = std::make_shared<PlanArguments>();
   command->add_option(
       "models,-m", arguments->models,
-      "v4-pro, v4-flash (and -base, -0731, -0813), v3.2, or a checkpoint; default: Pro, Flash and V3.2");
+      "v4-pro, v4-flash (and -base, -0731, -0813), v3.2, a checkpoint, or a name under models/; default: "
+      "Pro, Flash and V3.2");
   command->add_option("--context", arguments->contexts, "tokens, K = 1024; may be given again")->take_all();
   command->add_flag("--json", arguments->json, "JSON instead of the table");
   command->add_option("--svg", arguments->svg, "write the curves over context length to this file");
@@ -103,7 +119,10 @@ void register_plan(CLI::App& app) {
   command->add_flag("--measure", arguments->measure, "measure both on this machine")
       ->excludes(bandwidth, peak);
   command->add_option("--price-per-hour", arguments->price_per_hour, "of the machine, any currency")
-      ->check(CLI::NonNegativeNumber);
+      ->check(finite_number(0, kMostPerHour));
+  command->add_option("--price-table", arguments->price_table,
+                      "JSON with prices of one's own: {\"currency\", \"models\": {NAME: {\"hit\", \"miss\", "
+                      "\"output\"}}}, per 1M tokens");
   command->add_option("--threads", arguments->threads, "threads that --measure uses")
       ->check(CLI::Range(0, 4096));
   command->add_option("--target", arguments->target, "instruction set that --measure uses: plain, avx2, ...");

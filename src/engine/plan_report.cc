@@ -153,13 +153,24 @@ void context_rows(std::string& out, const CostModel& model, const CostModel& bas
 // Prices belong to the API's models; a folder of one's own is compared with Flash's unless its name says pro.
 bool has_price(const CostModel& model) { return model.name != "v3.2"; }
 
+std::string price_line(std::string_view name, const TokenPrice& price, std::string_view remark) {
+  return fmt::format("  {:<34}{:>15}{:>15}{:>15}{}\n", name, decimal(price.hit * 1'000'000),
+                     decimal(price.miss * 1'000'000), decimal(price.output * 1'000'000), remark);
+}
+
+std::string own_price_lines(const CostModel& model, const PlanOptions& options) {
+  const TokenPrice* price = options.prices ? options.prices->of(model.name) : nullptr;
+  if (!price) return {};
+  return fmt::format("\n  own prices, {} per 1M tokens: cache hit / miss / output\n",
+                     options.prices->currency) +
+         price_line(options.prices->name, *price, "");
+}
+
 std::string price_lines(const CostModel& model) {
   std::string out = "\n  DeepSeek's prices, USD per 1M tokens: cache hit / miss / output\n";
   for (const PriceTable& table : price_tables()) {
-    const TokenPrice& price = table.of(model.name);
-    out += fmt::format("  {:<34}{:>15}{:>15}{:>15}{}\n", table.name, decimal(price.hit * 1'000'000),
-                       decimal(price.miss * 1'000'000), decimal(price.output * 1'000'000),
-                       table.name == kDefaultPriceTable ? "  (default)" : "");
+    out +=
+        price_line(table.name, table.of(model.name), table.name == kDefaultPriceTable ? "  (default)" : "");
   }
   return out;
 }
@@ -198,18 +209,24 @@ ordered_json context_json(const CostModel& model, const CostModel& baseline, int
   return out;
 }
 
-ordered_json price_json(const CostModel& model) {
+ordered_json price_json(const CostModel& model, const PlanOptions& options) {
   ordered_json out = ordered_json::array();
-  for (const PriceTable& table : price_tables()) {
-    const TokenPrice& price = table.of(model.name);
-    out.push_back({{"name", table.name},
-                   {"valid_from", table.valid_from},
-                   {"currency", "USD"},
+  const auto add = [&](std::string_view name, std::string_view valid_from, std::string_view currency,
+                       const TokenPrice& price, std::string_view note) {
+    out.push_back({{"name", name},
+                   {"valid_from", valid_from},
+                   {"currency", currency},
                    {"hit", decimal(price.hit * 1'000'000)},
                    {"miss", decimal(price.miss * 1'000'000)},
                    {"output", decimal(price.output * 1'000'000)},
-                   {"note", table.note}});
+                   {"note", note}});
+  };
+  if (has_price(model)) {
+    for (const PriceTable& table : price_tables())
+      add(table.name, table.valid_from, "USD", table.of(model.name), table.note);
   }
+  if (const TokenPrice* price = options.prices ? options.prices->of(model.name) : nullptr)
+    add(options.prices->name, "", options.prices->currency, *price, "given");
   return out;
 }
 
@@ -255,13 +272,15 @@ CostModel plan_model(const std::string& name_or_path) {
   if (!std::filesystem::exists(path)) {
     std::string known;
     for (const std::string_view each : presets) known += std::string(each) + ", ";
-    fail(ErrorCode::not_found, "model: expected {}v3.2 or a checkpoint's path, found \"{}\"", known,
+    fail(ErrorCode::not_found,
+         "model: expected {}v3.2, a checkpoint's path or its name under models/, found \"{}\"", known,
          printable(name_or_path, 120));
   }
   if (std::filesystem::is_directory(path) && !has_weights(path)) {
     const auto file = path / "config.json";
+    const std::string text = read_text(file, kMaxConfigBytes);  // names the file itself
     const ModelConfig config =
-        in_context(file.string(), [&] { return ModelConfig::parse(read_text(file, kMaxConfigBytes)); });
+        in_context(printable(file.string(), 400), [&] { return ModelConfig::parse(text); });
     return cost_of(
         config, path.filename().empty() ? path.parent_path().filename().string() : path.filename().string());
   }
@@ -300,6 +319,7 @@ std::string plan_table(std::span<const CostModel> models, const PlanOptions& opt
           stated.kv);
     }
     if (has_price(model)) out += price_lines(model);
+    out += own_price_lines(model, options);
     out += "\n";
   }
   return out + kConvention + "\n";
@@ -336,7 +356,7 @@ std::string plan_json(std::span<const CostModel> models, const PlanOptions& opti
       entry["published"] = {
           {"parameters", stated.parameters}, {"flops_of_v3.2", stated.flops}, {"kv_of_v3.2", stated.kv}};
     }
-    if (has_price(model)) entry["price_tables"] = price_json(model);
+    if (auto prices = price_json(model, options); !prices.empty()) entry["price_tables"] = std::move(prices);
     out["models"].push_back(std::move(entry));
   }
   return out.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -1,12 +1,14 @@
 #pragma once
 /// What `fathom plan` shows: models side by side at some contexts, as a table, as JSON and as a picture.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/cost.h"
+#include "engine/price_file.h"
 
 namespace fathom {
 
@@ -15,10 +17,11 @@ namespace fathom {
 CostModel plan_model(const std::string& name_or_path);
 
 struct PlanOptions {
-  std::vector<int64_t> contexts = {};  ///< tokens, each 0..kMaxPlanContext
-  MachineSpeed machine = {};           ///< 0 = not known: no times are shown
-  bool measured = false;               ///< the machine's speed was measured here, not given
-  double price_per_hour = 0;           ///< 0 = no own price; currency as the user means it
+  std::vector<int64_t> contexts = {};    ///< tokens, each 0..kMaxPlanContext
+  MachineSpeed machine = {};             ///< 0 = not known: no times are shown
+  bool measured = false;                 ///< the machine's speed was measured here, not given
+  double price_per_hour = 0;             ///< 0 = no own price; currency as the user means it
+  std::optional<PriceFile> prices = {};  ///< shown beside DeepSeek's
 };
 
 /// A table for people: one section per model, a column per context, then the conventions.

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -82,11 +83,32 @@ TEST_CASE("a folder and a picture") {
   fs::remove(svg);
 }
 
+TEST_CASE("a name under models/ and a price table of one's own") {
+  const fs::path prices = fs::temp_directory_path() / ("fathom_prices_" + std::to_string(getpid()) + ".json");
+  std::ofstream(prices)
+      << R"({"currency": "EUR", "models": {"10m": {"hit": 0.5, "miss": "1.25", "output": 2}}})";
+  setenv("FATHOM_MODELS", FATHOM_SOURCE_DIR "/models", 1);
+  const std::string table = plan("-m v4-10m v3.2 --price-table " + prices.string());
+  const auto json = nlohmann::json::parse(plan("v4-10m v3.2 --json --price-table " + prices.string()));
+  unsetenv("FATHOM_MODELS");
+  fs::remove(prices);
+  CHECK(table.find("v4-10m: ") != std::string::npos);
+  CHECK(table.find("own prices, EUR per 1M tokens") != std::string::npos);
+  const auto& own = json["models"][0]["price_tables"].back();
+  CHECK(own["currency"] == "EUR");
+  CHECK(own["hit"] == "0.5");
+  CHECK(own["miss"] == "1.25");
+  CHECK(own["output"] == "2");
+  CHECK_FALSE(json["models"][1].contains("price_tables"));
+}
+
 TEST_CASE("what is refused") {
   CHECK_THROWS_AS(plan("v5"), Error);
-  for (const char* line : {"--context x", "--context -1", "--context 1.5", "--context 1P", "--bandwidth 0",
-                           "--bandwidth 1Q", "--peak nan", "--price-per-hour 1",
-                           "--price-per-hour -1 --peak 1", "--measure --peak 1", "--nonsense"}) {
+  CHECK_THROWS_AS(plan("--price-table /no/such/file"), Error);
+  for (const char* line :
+       {"--context x", "--context -1", "--context 1.5", "--context 1P", "--bandwidth 0", "--bandwidth 1Q",
+        "--peak nan", "--price-per-hour 1", "--price-per-hour -1 --peak 1", "--price-per-hour nan --peak 1",
+        "--price-per-hour inf --peak 1", "--measure --peak 1", "--nonsense"}) {
     CAPTURE(line);
     CHECK_THROWS_AS(plan(line), CLI::ParseError);
   }
