@@ -111,6 +111,36 @@ TEST_CASE("alone or in any company") {
   }
 }
 
+TEST_CASE("chunks, threads and company on every target of this CPU") {
+  // Without vectors, with vectors of each kind: the order of additions is each target's own, and fixed.
+  for (const Target target : available_targets()) {
+    CAPTURE(name(target));
+    for (const auto& golden : test::golden_models()) {
+      CAPTURE(golden.name);
+      const auto sequences = test::cut_sequences(golden, 45);
+      for (const Numerics& numerics : test::all_numerics()) {
+        CAPTURE(name(numerics.mode));
+        auto options = test::runtime_options(numerics, 1), shared = test::runtime_options(numerics, 2);
+        options.target = shared.target = target;
+        Runtime<float> one(options), two(shared);
+        CHECK(one.target() == target);
+        std::vector<test::Rows> alone;
+        for (const auto& tokens : sequences) {
+          alone.push_back(feed_all(one, *golden.model, tokens, std::ssize(tokens)));
+        }
+        CHECK(same_bits(alone.back(), feed_all(one, *golden.model, sequences.back(), 1)));
+        CHECK(same_bits(alone.back(), feed_all(two, *golden.model, sequences.back(), 7)));
+        const auto together = run_in_company(two, *golden.model, sequences, 3);
+        for (size_t k = 0; k < sequences.size(); ++k) {
+          CAPTURE(k);
+          CHECK(same_bits(alone[k].logits, together[k].logits));
+          CHECK(same_bits(alone[k].streams, together[k].streams));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("the comparison notices one bit") {
   const auto golden = test::golden_models().front();
   Runtime<float> runtime(test::runtime_options(Numerics::exact()));
