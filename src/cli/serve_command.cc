@@ -108,6 +108,7 @@ void shut_down(server::Listener& listener, server::Service& service, int drain_s
     std::this_thread::sleep_for(20ms);
   service.cancel_all();
   for (auto until = Clock::now() + 2s; !done() && Clock::now() < until;) std::this_thread::sleep_for(20ms);
+  while (!service.idle()) std::this_thread::sleep_for(20ms);  // engines end between two steps
   listener.stop();
 }
 

@@ -61,8 +61,8 @@ class CountedSink final : public AnswerSink {
   void events(std::vector<AnswerEvent> events) override { sink_->events(std::move(events)); }
   void done(const AnswerResult& result) override {
     if (left_queue_) std::exchange(left_queue_, nullptr)();
-    ended_();
     sink_->done(result);
+    ended_();  // last: who sees an idle engine may take away what sinks hold on to
   }
 
  private:

@@ -54,7 +54,7 @@ void read_sampling(Fields& fields, ApiCall& call) {
   call.presence_penalty = fields.number("presence_penalty", -2, 2);
   read_logit_bias(fields, call);
   call.seed = fields.integer("seed", 0, kMaxInt);
-  call.thinking_budget = fields.integer("thinking_budget", 0, kMaxInt);
+  if (const auto budget = fields.integer("thinking_budget", 0, kMaxInt)) call.thinking_budget = budget;
   call.answer_reserve = fields.integer("answer_reserve", 0, kMaxInt);
   call.loop_guard = fields.flag("loop_guard").value_or(true);
   if (const auto sampling = fields.text("sampling")) {

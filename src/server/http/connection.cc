@@ -357,11 +357,15 @@ void serve_connection(tcp::socket socket, ConnectionShared& shared) {
 }
 
 void close_idle(ConnectionShared& shared) {
-  const std::lock_guard lock(shared.mutex);
-  for (Connection* connection : shared.connections) {
-    // One that is being destroyed waits for the lock and has no owner any more.
-    if (const auto self = connection->weak_from_this().lock()) self->close_if_idle();
+  std::vector<std::shared_ptr<Connection>> all;  // released without the lock, which the destructor takes
+  {
+    const std::lock_guard lock(shared.mutex);
+    for (Connection* connection : shared.connections) {
+      // One that is being destroyed waits for the lock and has no owner any more.
+      if (auto self = connection->weak_from_this().lock()) all.push_back(std::move(self));
+    }
   }
+  for (const auto& connection : all) connection->close_if_idle();
 }
 
 }  // namespace fathom::server

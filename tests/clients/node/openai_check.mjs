@@ -1,0 +1,188 @@
+// The official client of OpenAI against fathom serve. usage: node openai_check.mjs FATHOM
+import { once } from 'node:events';
+import http from 'node:http';
+
+import OpenAI from 'openai';
+
+import { assert, check, startServer, summary } from './support.mjs';
+
+const server = await startServer(process.argv[2]);
+const model = 'deepseek-v4-flash';
+const question = [{ role: 'user', content: 'Compute 123 + 456.' }];
+const off = { thinking: { type: 'disabled' } };
+
+async function joined(stream) {
+  const all = { content: '', reasoning: '', chunks: [] };
+  for await (const chunk of stream) {
+    all.chunks.push(chunk);
+    const delta = chunk.choices[0]?.delta;
+    all.content += delta?.content ?? '';
+    all.reasoning += delta?.reasoning_content ?? '';
+  }
+  return all;
+}
+
+for (const base of ['', '/v1', '/beta']) {
+  const client = new OpenAI({ baseURL: server.url + base, apiKey: 'any', maxRetries: 0 });
+  const named = (text) => `openai ${base || '/'}: ${text}`;
+
+  await check(named('models'), async () => {
+    const list = await client.models.list();
+    const one = await client.models.retrieve(list.data[0].id);
+    assert.equal(one.object, 'model');
+    assert.ok(one.id && one.created > 0 && one.owned_by);
+  });
+  await check(named('an answer without thinking'), async () => {
+    const reply = await client.chat.completions.create({ model, messages: question, temperature: 0, ...off });
+    assert.equal(reply.choices[0].message.content, '579');
+    assert.equal(reply.choices[0].finish_reason, 'stop');
+    assert.equal(reply.usage.total_tokens, reply.usage.prompt_tokens + reply.usage.completion_tokens);
+    assert.equal(reply.usage.completion_tokens_details.reasoning_tokens, 0);
+    assert.ok(reply._request_id.startsWith('req_'));
+    assert.ok(reply.cost.total > 0);
+  });
+  await check(named('streamed and not, thinking, with one seed'), async () => {
+    const body = { model, messages: question, seed: 7 };
+    const whole = await client.chat.completions.create(body);
+    const message = whole.choices[0].message;
+    assert.ok(message.reasoning_content.length > 0);
+    const counted = await joined(
+      await client.chat.completions.create({ ...body, stream: true, stream_options: { include_usage: true } }));
+    assert.equal(counted.content, message.content);
+    assert.equal(counted.reasoning, message.reasoning_content);
+    const last = counted.chunks.at(-1);
+    assert.deepEqual(last.choices, []);
+    assert.equal(last.usage.completion_tokens, whole.usage.completion_tokens);
+    assert.ok(counted.chunks.slice(0, -1).every((chunk) => chunk.usage === null));
+    const plain = await joined(await client.chat.completions.create({ ...body, stream: true }));
+    assert.equal(plain.content, message.content);
+    assert.equal(plain.chunks.at(-1).choices[0].finish_reason, 'stop');
+    assert.equal(plain.chunks.at(-1).usage.total_tokens, whole.usage.total_tokens);
+  });
+  await check(named('the stream helper'), async () => {
+    const stream = client.chat.completions.stream(
+      { model, messages: question, seed: 3, stream_options: { include_usage: true } });
+    assert.equal(await stream.finalContent(), '579');
+    assert.ok((await stream.totalUsage()).completion_tokens > 0);
+  });
+  await check(named('efforts and a budget'), async () => {
+    const none = await client.chat.completions.create({ model, messages: question, reasoning_effort: 'none' });
+    assert.equal(none.choices[0].message.reasoning_content, undefined);
+    const budget = await client.chat.completions.create(
+      { model, messages: question, thinking: { type: 'enabled', budget_tokens: 4 } });
+    assert.equal(budget.fathom.thinking_ended_by, 'budget');
+    assert.ok(budget.usage.completion_tokens_details.reasoning_tokens <= 5);
+    assert.ok(budget.choices[0].message.content.length > 0);
+  });
+  await check(named('log probabilities'), async () => {
+    const reply = await client.chat.completions.create(
+      { model, messages: question, logprobs: true, top_logprobs: 5, temperature: 0, ...off });
+    const entries = reply.choices[0].logprobs.content;
+    assert.equal(entries.map((entry) => entry.token).join(''), '579');
+    for (const entry of entries) {
+      assert.ok(entry.top_logprobs.some((other) => other.token === entry.token));
+      assert.ok(entry.top_logprobs.reduce((sum, other) => sum + Math.exp(other.logprob), 0) <= 1 + 1e-9);
+    }
+  });
+  await check(named('stop, max_tokens, prefix'), async () => {
+    const stopped = await client.chat.completions.create(
+      { model, messages: question, temperature: 0, stop: ['9'], ...off });
+    assert.equal(stopped.choices[0].message.content, '57');
+    const short = await client.chat.completions.create(
+      { model, messages: question, temperature: 0, max_tokens: 1, ...off });
+    assert.equal(short.choices[0].finish_reason, 'length');
+    assert.equal(short.usage.completion_tokens, 1);
+    const continued = await client.chat.completions.create({
+      model, temperature: 0, ...off,
+      messages: [...question, { role: 'assistant', content: '5', prefix: true }],
+    });
+    assert.equal(continued.choices[0].message.content, '79');
+  });
+  await check(named('the second time the prompt is cached'), async () => {
+    const body = { model, messages: [{ role: 'user', content: `Count the letter a in banana${base}.` }], ...off };
+    await client.chat.completions.create(body);
+    const second = await client.chat.completions.create(body);
+    assert.equal(second.usage.prompt_cache_hit_tokens, second.usage.prompt_tokens - 1);
+    assert.equal(second.usage.prompt_tokens_details.cached_tokens, second.usage.prompt_cache_hit_tokens);
+  });
+  await check(named('completions: suffix, and scoring a text'), async () => {
+    const filled = await client.completions.create({ model, prompt: 'def f(', suffix: ')', max_tokens: 4 });
+    assert.equal(filled.object, 'text_completion');
+    const scored = await client.completions.create(
+      { model, prompt: 'Once upon a time', echo: true, logprobs: 2, max_tokens: 0 });
+    assert.equal(scored.choices[0].text, 'Once upon a time');
+    assert.equal(scored.choices[0].logprobs.token_logprobs[0], null);
+    assert.ok(scored.choices[0].logprobs.token_logprobs.slice(1).every((value) => value <= 0));
+  });
+  await check(named('responses, streamed and not'), async () => {
+    const body = { model, input: 'Compute 123 + 456.', seed: 5 };
+    const reply = await client.responses.create(body);
+    assert.equal(reply.output_text, '579');
+    assert.deepEqual(reply.output.map((item) => item.type), ['reasoning', 'message']);
+    const final = await client.responses.stream(body).finalResponse();
+    assert.equal(final.output_text, '579');
+    assert.equal(final.usage.output_tokens, reply.usage.output_tokens);
+  });
+  await check(named('errors'), async () => {
+    const refused = [
+      [{ model: 'no-such-model', messages: question }, OpenAI.NotFoundError, 404, 'model_not_found', 'model'],
+      [{ model, messages: [] }, OpenAI.BadRequestError, 400, 'invalid_request_error', 'messages'],
+      [{ model, messages: question, temperature: 3 }, OpenAI.BadRequestError, 400, 'invalid_request_error', 'temperature'],
+      [{ model, messages: question, n: 2 }, OpenAI.BadRequestError, 400, 'invalid_request_error', 'n'],
+    ];
+    for (const [body, type, status, code, param] of refused) {
+      const error = await client.chat.completions.create(body).catch((e) => e);
+      assert.ok(error instanceof type, `${error}`);
+      assert.deepEqual([error.status, error.code, error.param], [status, code, param]);
+      assert.ok(error.requestID.startsWith('req_'));
+    }
+  });
+}
+
+const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'any', maxRetries: 0 });
+await check('openai: abort frees the row', async () => {
+  const stream = await client.chat.completions.create({
+    model, stream: true, max_tokens: 60_000, logit_bias: { 1: -100 }, temperature: 1.5,
+    messages: [{ role: 'user', content: 'Write a story.' }], ...off,
+  });
+  for await (const chunk of stream) {
+    if (chunk.choices[0]?.delta?.content) break;
+  }
+  stream.controller.abort();
+  const rows = async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return Number(/^fathom_batch_rows (\d+)/m.exec(text)[1]);
+  };
+  for (let i = 0; i < 40 && (await rows()) > 0; ++i) await new Promise((resolve) => setTimeout(resolve, 25));
+  assert.equal(await rows(), 0);
+});
+await check('openai: a 503 with Retry-After is tried again', async () => {
+  let tries = 0;
+  const stub = http.createServer((request, response) => {
+    request.resume();
+    if (++tries === 1) {
+      response.writeHead(503, { 'retry-after': '1', 'content-type': 'application/json' });
+      response.end('{"error":{"message":"busy","type":"overloaded_error","param":null,"code":"service_unavailable"}}');
+    } else {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end('{"object":"list","data":[]}');
+    }
+  });
+  stub.listen(0, '127.0.0.1');
+  await once(stub, 'listening');
+  const retrying = new OpenAI({ baseURL: `http://127.0.0.1:${stub.address().port}`, apiKey: 'any', maxRetries: 2 });
+  assert.deepEqual((await retrying.models.list()).data, []);
+  assert.equal(tries, 2);
+  stub.close();
+  stub.closeAllConnections();
+});
+await check('openai: 40 requests at once give what one gives', async () => {
+  const body = { model, messages: question, seed: 11 };
+  const alone = await client.chat.completions.create(body);
+  const many = await Promise.all(Array.from({ length: 40 }, () => client.chat.completions.create(body)));
+  for (const reply of many) {
+    assert.deepEqual(reply.choices[0].message, alone.choices[0].message);
+  }
+});
+await check('openai: the server ends well', async () => assert.equal(await server.stop(), 0));
+process.exit(summary());
