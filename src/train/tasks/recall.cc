@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "train/stories/story.h"
@@ -105,7 +106,7 @@ Problem needle_problem(Draw& draw, int64_t sentences, double depth) {
   p.family = "needle";
   const auto filler = story_sentences(draw, sentences);
   const auto at =
-      std::min(filler.size(), static_cast<size_t>(depth * static_cast<double>(filler.size()) + 0.5));
+      std::min(filler.size(), static_cast<size_t>(std::lround(depth * static_cast<double>(filler.size()))));
   const std::string owner = fmt::format("the {} {}", draw.pick(words::colors()), draw.pick(words::things()));
   const std::string code = fmt::to_string(draw.number(4));
   const std::string fact = fmt::format("The secret number of {} is {}.", owner, code);

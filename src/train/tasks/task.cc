@@ -205,7 +205,8 @@ MadeProblem make_problem(const TaskMix& mix, uint64_t seed, uint64_t index) {
   weigh([&](const TaskShare& share) {
     if (chosen != nullptr || share.weight <= 0) return;
     usual = share;  // the last one, should rounding leave nothing
-    if ((at -= share.weight) < 0) chosen = &usual;
+    at -= share.weight;
+    if (at < 0) chosen = &usual;
   });
   Difficulty difficulty;
   difficulty.level = static_cast<int>(draw.between(mix.min_level, mix.max_level));
