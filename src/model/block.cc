@@ -72,6 +72,12 @@ void block_forward(const Context<Real>& ctx, const ModelConfig& config, const We
 }
 
 template <class Real>
+void block_finish(const Context<Real>& ctx, const ModelConfig& config, const BlockSaved<Real>& saved,
+                  Mat<Real> streams) {
+  hc_apply<Real>(ctx, config, saved.ffn_hc.mix, saved.ffn_hc.y, streams);
+}
+
+template <class Real>
 BlockLosses block_backward(const Context<Real>& ctx, const ModelConfig& config, const Weights& weights,
                            const BlockParams<WeightView>& w, int64_t layer, const RopeTables& rope,
                            const BatchAngles<Real>& angles, const Batch& batch, Mat<const Real> before,
@@ -110,6 +116,7 @@ IndexerLoss block_indexer_loss(const Context<Real>& ctx, const ModelConfig& conf
   return loss;
 }
 FATHOM_INSTANTIATE(block_forward);
+FATHOM_INSTANTIATE(block_finish);
 FATHOM_INSTANTIATE(block_indexer_loss);
 FATHOM_INSTANTIATE(block_backward);
 

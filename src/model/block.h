@@ -35,6 +35,11 @@ void block_forward(const Context<Real>& ctx, const ModelConfig& config, const We
                    const BatchAngles<Real>& angles, const Batch& batch, const int32_t* tokens,
                    Mat<Real> streams, BlockSaved<Real>* saved = nullptr);
 
+/// The block's result, from the streams as block_forward() with `saved` left them: in place.
+template <class Real>
+void block_finish(const Context<Real>& ctx, const ModelConfig& config, const BlockSaved<Real>& saved,
+                  Mat<Real> streams);
+
 /// What a block's backward pass finds beside the gradients.
 struct BlockLosses {
   IndexerLoss indexer;

@@ -131,4 +131,27 @@ TEST_CASE("chunks: the same bits for any number of threads, in less memory") {
   CHECK(bytes < whole.arena().bytes());
 }
 
+TEST_CASE("layers that keep what they need give the bits of layers run again") {
+  test::SmallModel<float> again, kept;
+  auto runtime = test::make_runtime<float>(2);
+  const TrainingBatch batch = test::small_batch({70, 1, 33}, again.config.vocab_size);
+  for (const int64_t group : {1000, 32}) {  // whole documents, and chunks
+    const LossReport expected = run(again, runtime, batch, options_of(false, group));
+    for (const int64_t layers : {1, 3, 5, 99}) {
+      CAPTURE(group);
+      CAPTURE(layers);
+      LossOptions options = options_of(false, group);
+      options.keep_layers = layers;
+      const LossReport found = run(kept, runtime, batch, options);
+      CHECK(found.loss == expected.loss);
+      CHECK(found.expert_load == expected.expert_load);
+      CHECK(found.indexer[1].kl == expected.indexer[1].kl);
+      for (const auto& [name, g] : again.grads.all()) {
+        CAPTURE(name);
+        CHECK(std::memcmp(g.data(), kept.grads[name].data(), g.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
 }  // namespace fathom

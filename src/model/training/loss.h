@@ -23,6 +23,10 @@ struct LossOptions {
   /// Documents run in groups of at most so many tokens, in order; a longer document runs by itself in chunks
   /// of so many. Less memory, sums rounded otherwise, nothing else.
   int64_t group_tokens = 16384;
+  /// So many of the last layers, and the MTP block if it is not 0, keep what their backward pass needs from
+  /// the forward pass instead of running again: the same bits, less work, more memory for each token of a
+  /// group.
+  int64_t keep_layers = 0;
 };
 
 struct LossReport {

@@ -1,6 +1,7 @@
 #include "model/training/loss_pass.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -163,9 +164,17 @@ void LossPass<Real>::run_part(const LossPart& part) {
   }
   const bool only_indexer = part.losses && options_.indexer_only;
   const bool keep = part.losses && grads_ && !options_.indexer_only;
+  std::vector<Kept> kept;  // of the last layers
+  const int64_t first_kept = keep ? std::max<int64_t>(0, layers - options_.keep_layers) : layers;
   for (int64_t i = 0; i < layers; ++i) {
-    const Mat<Real>& before = streams.back();
+    const Mat<Real> before = streams.back();
     if (only_indexer) indexer_loss(i, angles, again, before);
+    if (i >= first_kept) {
+      kept.push_back(forward_kept(i, {i, false}, angles, rows, before));
+      streams.push_back(copy_of(kept.back().middle));
+      block_finish<Real>(ctx_, config_, kept.back().saved, streams.back());
+      continue;
+    }
     const Mat<Real> after = keep ? copy_of(before) : before;
     forward(i, {i, false}, angles, rows, after);
     streams.push_back(after);
@@ -181,8 +190,9 @@ void LossPass<Real>::run_part(const LossPart& part) {
   if (options_.mtp_weight != 0 && !options_.indexer_only) mtp(part, streams.back(), d_streams);
   if (!keep) return;
   for (int64_t i = layers - 1; i >= 0; --i) {
-    backward(i, {i, false}, angles, again, streams[static_cast<size_t>(i)], d_streams,
-             w_.layers[static_cast<size_t>(i)], grads_->layers[static_cast<size_t>(i)]);
+    backward(i, {i, false}, angles, again, streams[static_cast<size_t>(i)],
+             i >= first_kept ? &kept[static_cast<size_t>(i - first_kept)] : nullptr, d_streams,
+             grads_->layers[static_cast<size_t>(i)]);
   }
   embed_backward<Real>(ctx_, rows.tokens, config_.hc_mult, d_streams, grads_->embed);
 }
@@ -220,29 +230,39 @@ Batch LossPass<Real>::mtp_rows(const LossPart& part, const std::vector<KvState*>
 template <class Real>
 void LossPass<Real>::forward(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles,
                              const Batch& rows, Mat<Real> streams) {
-  const auto& block =
-      slot.draft ? w_.mtp[static_cast<size_t>(slot.index)].block : w_.layers[static_cast<size_t>(slot.index)];
-  block_forward<Real>(ctx_, config_, model_.weights(), block, layer, slot, model_.rope(), angles, rows,
-                      rows.tokens.data(), streams);
+  block_forward<Real>(ctx_, config_, model_.weights(), block_of(slot), layer, slot, model_.rope(), angles,
+                      rows, rows.tokens.data(), streams);
+}
+
+template <class Real>
+typename LossPass<Real>::Kept LossPass<Real>::forward_kept(int64_t layer, LayerSlot slot,
+                                                           const BatchAngles<Real>& angles, const Batch& rows,
+                                                           Mat<const Real> before) {
+  Kept kept;
+  kept.middle = copy_of(before);
+  block_forward<Real>(ctx_, config_, model_.weights(), block_of(slot), layer, slot, model_.rope(), angles,
+                      rows, rows.tokens.data(), kept.middle, &kept.saved);
+  return kept;
 }
 
 template <class Real>
 void LossPass<Real>::backward(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles,
-                              const Batch& rows, Mat<const Real> before, Mat<Real> d_streams,
-                              const BlockParams<WeightView>& w, const BlockParams<Mat<Real>>& grad) {
+                              const Batch& rows, Mat<const Real> before, const Kept* kept,
+                              Mat<Real> d_streams, const BlockParams<Mat<Real>>& grad) {
   const ArenaScope scope(ctx_.arena());
   prepare_layer(layer);
-  const Mat<Real> middle = copy_of(before);
-  BlockSaved<Real> saved;
-  block_forward<Real>(ctx_, config_, model_.weights(), w, layer, slot, model_.rope(), angles, rows,
-                      rows.tokens.data(), middle, &saved);
+  Kept again;
+  if (!kept) {
+    again = forward_kept(layer, slot, angles, rows, before);
+    kept = &again;
+  }
   const BlockLosses losses =
-      block_backward<Real>(ctx_, config_, model_.weights(), w, layer, model_.rope(), angles, rows, before,
-                           middle, saved, d_streams, grad, carried(layer));
+      block_backward<Real>(ctx_, config_, model_.weights(), block_of(slot), layer, model_.rope(), angles,
+                           rows, before, kept->middle, kept->saved, d_streams, grad, carried(layer));
   report_.balance += losses.balance;
   if (!slot.draft) report_.indexer[static_cast<size_t>(layer)] += losses.indexer;
   auto& load = report_.expert_load[static_cast<size_t>(layer)];
-  const int32_t* first = saved.ffn.groups.first;
+  const int32_t* first = kept->saved.ffn.groups.first;
   for (size_t e = 0; e < load.size(); ++e) load[e] += first[e + 1] - first[e];
 }
 
@@ -281,15 +301,21 @@ void LossPass<Real>::mtp(const LossPart& part, Mat<const Real> streams, Mat<Real
   MtpSaved<Real> saved;
   mtp_input<Real>(ctx_, config_, w, w_.embed, rows.tokens, x, before, keep ? &saved : nullptr);
   const BatchAngles<Real> angles = batch_angles(ctx_, model_.rope(), rows, slot);
-  const Mat<Real> after = copy_of(before);
-  forward(layer, slot, angles, rows, after);
+  std::optional<Kept> kept;
+  if (keep && options_.keep_layers > 0) kept = forward_kept(layer, slot, angles, rows, before);
+  const Mat<Real> after = copy_of(kept ? kept->middle : before);
+  if (kept) {
+    block_finish<Real>(ctx_, config_, kept->saved, after);
+  } else {
+    forward(layer, slot, angles, rows, after);
+  }
   if (!part.losses) return;
   const LabelRows labels(part.first, part.last, part.from, part.to, batch_, rows, true);
   const Mat<Real> d = keep ? ctx_.scratch(x.rows, x.cols) : Mat<Real>{};
   report_.mtp += loss(w.head, keep ? &grads_->mtp[0].head : nullptr, labels, options_.mtp_weight,
                       report_.mtp_labels, after, d, nullptr);
   if (!keep) return;
-  backward(layer, slot, angles, again, before, d, w.block, grads_->mtp[0].block);
+  backward(layer, slot, angles, again, before, kept ? &*kept : nullptr, d, grads_->mtp[0].block);
   const Mat<Real> d_x = ctx_.scratch(x.rows, x.cols);
   std::fill_n(d_x.data, d_x.rows * d_x.cols, Real(0));
   mtp_input_backward<Real>(ctx_, config_, w, rows.tokens, x, saved, d, d_x, grads_->embed, grads_->mtp[0]);

@@ -40,11 +40,23 @@ class LossPass {
   /// All rows that have a next token; `from` gets their rows in the main batch.
   Batch mtp_rows(const LossPart& part, const std::vector<KvState*>& states, std::vector<int64_t>& from) const;
 
+  /// What a layer's backward pass needs of its forward pass.
+  struct Kept {
+    Mat<Real> middle;
+    BlockSaved<Real> saved;
+  };
+  const BlockParams<WeightView>& block_of(LayerSlot slot) const {
+    const auto i = static_cast<size_t>(slot.index);
+    return slot.draft ? w_.mtp[i].block : w_.layers[i];
+  }
+  /// Forward in place.
   void forward(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles, const Batch& rows,
                Mat<Real> streams);
-  /// Runs the layer on `before` again and turns d_streams into the gradient of `before`.
+  Kept forward_kept(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles, const Batch& rows,
+                    Mat<const Real> before);
+  /// Turns d_streams into the gradient of `before`; without `kept`, the layer runs on `before` again.
   void backward(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles, const Batch& rows,
-                Mat<const Real> before, Mat<Real> d_streams, const BlockParams<WeightView>& w,
+                Mat<const Real> before, const Kept* kept, Mat<Real> d_streams,
                 const BlockParams<Mat<Real>>& grad);
   void indexer_loss(int64_t layer, const BatchAngles<Real>& angles, const Batch& rows,
                     Mat<const Real> streams);
