@@ -197,7 +197,7 @@ TEST_CASE("right answers come back from the encoding and are graded right, other
       MadeProblem made{problem_of(family, 1 + static_cast<int>(i % 5), i), Think(i % 3), 1};
       const Problem& p = made.problem;
       CAPTURE(p.question());
-      const auto line = parse_json(problem_line(made));
+      const auto line = parse_json_value(problem_line(made));
       const auto read = read_encoding_case(line, {}, Generation::v2026_04);
       auto prompt = read.messages;
       prompt.pop_back();
