@@ -137,7 +137,7 @@ class AnswerFile {
 void score_file(const EvalArguments& arguments, const OpenedModel& model, Json& out) {
   constexpr int64_t kMaxTextBytes = int64_t{1} << 30;
   const std::string text = read_text(arguments.text, kMaxTextBytes);
-  const std::vector<int32_t> ids = model.need_tokenizer().encode(text, false);
+  const std::vector<int32_t> ids = model.tokenizer->encode(text, false);
   if (ids.empty()) bad_input("{}: expected a text, found nothing", printable(arguments.text, 400));
   ScoreOptions options;
   options.row = std::min(arguments.row, model.model->config().max_position_embeddings);
@@ -163,8 +163,8 @@ void run(EvalArguments arguments) {
     evaluation.tasks = parse_task_list(arguments.tasks);
   evaluation.held_out = !arguments.trained;
   const bool tasks = !arguments.tasks.empty() || (arguments.needle.empty() && arguments.text.empty());
-  const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact);
-  const Tokenizer& tokenizer = model.need_tokenizer();
+  const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact, TokenizerUse::needed);
+  const Tokenizer& tokenizer = *model.tokenizer;
   const ChatSetup setup = read_chat_setup(
       model_folder(model.path), model.model->weights().checkpoint().config_json(), model.model->config());
   Json out = {{"model", printable(model.path.string(), 4096)},
