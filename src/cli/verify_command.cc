@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/say.h"
 #include "engine/verify/verify.h"
+#include "train/training_verify.h"
 
 namespace fathom::cli {
 namespace {
@@ -82,19 +83,41 @@ nlohmann::ordered_json report_json(const VerifyReport& report) {
           {"not_checked", report.not_checked}};
 }
 
+// Adds what training was held to.
+void add(TrainingChecks checks, VerifyReport& report) {
+  for (TrainingCheck& c : checks.items) {
+    report.items.push_back({std::move(c.quantity), c.error, c.bound, printable(c.detail)});
+  }
+  for (const std::string& file : checks.used) std::erase(report.not_checked, file);
+}
+
 Checked check(const std::string& argument, const VerifyOptions& options, bool print) {
   Checked out;
   const fs::path path = argument;
   const std::vector<fs::path> folders = verify_folders(path);
-  if (folders.empty()) {
+  const Kernels<float>& kernels = kernels_for(options.target ? *options.target : detect_target());
+  const TrainingChecks muon = verify_muon(path, kernels);
+  if (folders.empty() && muon.used.empty()) {
     bad_input("{}: expected golden vectors or a model, in it or below it, found neither",
               printable(argument, 400));
   }
   for (const fs::path& folder : folders) {
     out.reports.push_back(verify_folder(folder, options));
+    if (out.reports.back().layout == "fp32") {
+      ThreadPool pool(ThreadPoolOptions{options.threads, options.pin});
+      add(verify_training_steps(folder, pool, kernels), out.reports.back());
+    }
     if (print) print_report(out.reports.back());
   }
   if (fs::is_directory(path)) out.not_checked = files_outside(path, folders);
+  if (!muon.used.empty()) {
+    for (const std::string& file : muon.used) std::erase(out.not_checked, file);
+    VerifyReport& report = out.reports.emplace_back();
+    report.folder = path;
+    report.layout = "muon";
+    add(muon, report);
+    if (print) print_report(report);
+  }
   if (print && !out.not_checked.empty()) {
     fmt::print("{}\n  not checked: {}\n", printable(argument, 400), joined(out.not_checked));
   }

@@ -1,0 +1,167 @@
+// fathom data and fathom train as a user runs them: to the end, over kill -9, and with mistakes.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+using test::run_fathom;
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("fathom_train_command_test_" + std::to_string(getpid()));
+  Folder() { fs::remove_all(path), fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path / name, std::ios::binary) << text;
+    return (path / name).string();
+  }
+  std::string operator/(const std::string& name) const { return (path / name).string(); }
+};
+
+std::string story() {
+  std::string text;
+  for (int i = 0; i < 150; ++i) {
+    text += "A fox and " + std::to_string(i % 12) + " hens went to the hill. The fox was not hungry.\n\n";
+  }
+  return text;
+}
+
+// The micro recipe made tiny.
+std::vector<std::string> arguments(const std::string& data, const std::string& out,
+                                   std::vector<std::string> more = {}) {
+  std::vector<std::string> args = {"train", "recipes/micro.json", "--data", data, "--out", out};
+  for (const char* set : {"model.hidden_size=32",
+                          "model.num_attention_heads=2",
+                          "model.head_dim=32",
+                          "model.qk_rope_head_dim=8",
+                          "model.q_lora_rank=16",
+                          "model.o_lora_rank=16",
+                          "model.moe_intermediate_size=16",
+                          "model.n_routed_experts=4",
+                          "model.index_head_dim=16",
+                          "model.index_topk=4",
+                          "stages.0.steps=4",
+                          "stages.0.warmup=2",
+                          "stages.0.row=64",
+                          "stages.0.batch=128",
+                          "stages.1.steps=6",
+                          "stages.1.row=64",
+                          "stages.1.batch=128",
+                          "checkpoint_every=3",
+                          "document_tokens=128",
+                          "validation_tokens=256"}) {
+    args.insert(args.end(), {"--set", set});
+  }
+  args.insert(args.end(), more.begin(), more.end());
+  return args;
+}
+
+std::vector<std::string> curve(const std::string& folder) {
+  std::vector<std::string> out;
+  std::ifstream in(folder + "/log.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.contains("loss"))
+      out.push_back(json["step"].dump() + " " + json["loss"].dump() + " " + json["norm"].dump());
+  }
+  return out;
+}
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("a run over kill -9 ends with the bits of one that ran through, and its model answers") {
+  const Folder folder;
+  const std::string text = folder.write("my.txt", story());
+  const auto whole = run_fathom(arguments(text, folder / "whole"), "", 120);
+  CAPTURE(whole.err);
+  REQUIRE(whole.status == 0);
+  CHECK(whole.out == (folder / "whole") + "/model\n");
+  CHECK(whole.err.find("M parameters, 10 steps; memory: weights") != std::string::npos);
+  CHECK(whole.err.find("bits per byte") != std::string::npos);
+  CHECK(curve(folder / "whole").size() == 10);
+
+  const auto killed =
+      run_fathom(arguments(text, folder / "killed", {"--inject", "kill@6", "--threads", "1"}), "", 120);
+  CHECK(killed.status == 137);
+  CHECK(curve(folder / "killed").size() == 5);
+  const auto again = run_fathom({"train", "--resume", folder / "killed", "--inject", "kill@3"}, "", 120);
+  CHECK(again.status == 137);
+  const auto resumed = run_fathom({"train", "--resume", folder / "killed"}, "", 120);
+  CAPTURE(resumed.err);
+  REQUIRE(resumed.status == 0);
+  CHECK(curve(folder / "killed") == curve(folder / "whole"));
+  const std::string weights = "/checkpoints/step-00000010/model.safetensors";
+  CHECK(bytes_of((folder / "killed") + weights) == bytes_of((folder / "whole") + weights));
+  CHECK(!bytes_of((folder / "whole") + weights).empty());
+
+  const auto answer = run_fathom({"run", "-m", (folder / "killed") + "/model", "--raw", "-p", "A fox",
+                                  "--max-tokens", "3", "--temperature", "0"});
+  CAPTURE(answer.err);
+  CHECK(answer.status == 0);
+  const auto twice = run_fathom(arguments(text, folder / "whole"), "", 60);
+  CHECK(twice.status == 1);
+  CHECK(twice.err.find("--resume goes on with it") != std::string::npos);
+}
+
+TEST_CASE("mistakes are errors before anything is trained") {
+  const Folder folder;
+  const std::string text = folder.write("my.txt", story());
+  const auto problem = [&](const std::string& data, std::vector<std::string> more,
+                           const std::string& out = "run") {
+    const auto result = run_fathom(arguments(data, folder / out, std::move(more)), "", 60);
+    CHECK(result.status == 1);
+    CHECK(!fs::exists(folder / "run/checkpoints"));
+    return result.err;
+  };
+  const auto has = [](const std::string& text_, const char* part) {
+    CAPTURE(text_);
+    CHECK(text_.find(part) != std::string::npos);
+  };
+  has(problem(text, {"--set", "stages.0.stepz=3"}), "stages[0].stepz: expected one of");
+  has(problem(text, {"--set", "model.vocab_size=1000"}),
+      "tokenizer: expected at most the model's 1000 tokens");
+  has(problem(text, {"--set", "stages.1.row=8192", "--set", "stages.1.batch=8192"}),
+      "context of 4096 tokens");
+  has(problem(text, {"--memory", "1M"}), "--memory: expected at most 1.0 MB (as asked)");
+  has(problem(folder / "nothing.txt", {}), "nothing.txt: expected a readable file");
+  has(problem(folder.write("empty.txt", ""), {}), "empty.txt: expected a text, found an empty file");
+  has(problem(folder.write("bad.txt", "caf\xe9 au lait"), {}), "bad.txt: expected UTF-8");
+  has(problem(text, {}, "my.txt"), "my.txt");  // a file where the folder should be
+  CHECK(run_fathom({"train"}).status == 2);
+  CHECK(run_fathom({"train", "--resume", folder / "nowhere"}).err.find("found no recipe.json") !=
+        std::string::npos);
+}
+
+TEST_CASE("data prepared with another tokenizer is refused; prepared data trains") {
+  const Folder folder;
+  const std::string text = folder.write("my.txt", story());
+  const auto prepared = run_fathom({"data", text, "--out", folder / "data", "--tokenizer", "models/v4-10m",
+                                    "--document-tokens", "128", "--licence", "CC0"});
+  CAPTURE(prepared.err);
+  CHECK(prepared.status == 0);
+  CHECK(prepared.out.find("train ") == 0);
+  const auto manifest = nlohmann::json::parse(bytes_of((folder / "data") + "/data.json"));
+  CHECK(manifest["licence"] == "CC0");
+  CHECK(run_fathom(arguments(folder / "data", folder / "run", {"--dry-run"}), "", 60).status == 0);
+
+  std::string tokenizer = bytes_of(fs::path(FATHOM_SOURCE_DIR) / "models/v4-10m/tokenizer.json");
+  folder.write("tokenizer.json", tokenizer + "\n");  // equal in meaning, another file
+  const auto other = run_fathom(
+      arguments(folder / "data", folder / "other", {"--set", "tokenizer=" + (folder / "tokenizer.json")}), "",
+      60);
+  CHECK(other.status == 1);
+  CHECK(other.err.find("expected tokens of the run's tokenizer") != std::string::npos);
+}
+
+}  // namespace fathom
