@@ -109,7 +109,7 @@ void run(const TrainArguments& a) {
     const Recipe recipe =
         Recipe::parse(text, a.recipe, fs::absolute(a.recipe).parent_path().string(), overrides_of(a));
     const fs::path out = a.out.empty() ? fs::path("runs") / recipe.name : fs::path(a.out);
-    session = TrainingSession::start(recipe, out, run_json(a, runtime));
+    session = TrainingSession::start(recipe, out);
   }
   check_memory(*session, a);
   for (const RunData& data : session->data()) {
@@ -118,6 +118,7 @@ void run(const TrainArguments& a) {
         static_cast<double>(info.tokens) * 1e-6, data.validation ? "" : ", nothing held out");
   }
   if (a.dry_run) return;
+  session->begin(run_json(a, runtime));
 
   // Forward, and twice as much backward; the attention that a token in a row's middle has.
   const int64_t row = session->recipe().stages.back().row;

@@ -52,7 +52,7 @@ void TrainingSession::open_model() {
   }
 }
 
-void TrainingSession::open_data(const Tokenizer& tokenizer, const std::string& tokenizer_json,
+void TrainingSession::open_data(bool fresh, const Tokenizer& tokenizer, const std::string& tokenizer_json,
                                 const fs::path& folder) {
   if (tokenizer.vocab_size() > config().vocab_size) {
     bad_input("tokenizer: expected at most the model's {} tokens, found {}", config().vocab_size,
@@ -62,9 +62,9 @@ void TrainingSession::open_data(const Tokenizer& tokenizer, const std::string& t
   for (const auto& [name, source] : recipe_.data) {
     fs::path path = source.path;
     std::error_code error;
-    if (!fs::is_directory(path, error)) {  // a text: prepared once, used again when the run goes on
+    if (!fs::is_directory(path, error)) {  // a text: prepared by a new run, used again when it goes on
       const fs::path prepared = folder / "data" / name;
-      if (!fs::exists(prepared / "data.json", error)) {
+      if (fresh || !fs::exists(prepared / "data.json", error)) {
         PrepareOptions options;
         options.validation = recipe_.validation_share;
         options.document_tokens = recipe_.document_tokens;
@@ -88,8 +88,7 @@ void TrainingSession::open_data(const Tokenizer& tokenizer, const std::string& t
   }
 }
 
-std::unique_ptr<TrainingSession> TrainingSession::start(const Recipe& recipe, const fs::path& folder,
-                                                        const std::string& run_json) {
+std::unique_ptr<TrainingSession> TrainingSession::start(const Recipe& recipe, const fs::path& folder) {
   std::unique_ptr<TrainingSession> session(new TrainingSession(recipe));
   Recipe& r = session->recipe_;
   for (auto& [name, data] : r.data) data.path = fs::absolute(data.path).string();
@@ -100,9 +99,16 @@ std::unique_ptr<TrainingSession> TrainingSession::start(const Recipe& recipe, co
   r.tokenizer = fs::absolute(folder / "tokenizer.json").string();
   std::error_code error;
   if (fs::exists(folder / "recipe.json", error)) RunFolder::create(folder, "", "", "");  // says so
-  session->open_data(*tokenizer, text, folder);
-  session->folder_ = std::make_unique<RunFolder>(RunFolder::create(folder, r.to_json(), text, run_json));
+  session->open_data(true, *tokenizer, text, folder);
+  session->path_ = folder;
+  session->tokenizer_json_ = text;
   return session;
+}
+
+void TrainingSession::begin(const std::string& run_json) {
+  if (folder_ != nullptr) return;
+  folder_ =
+      std::make_unique<RunFolder>(RunFolder::create(path_, recipe_.to_json(), tokenizer_json_, run_json));
 }
 
 std::unique_ptr<TrainingSession> TrainingSession::resume(const fs::path& folder,
@@ -112,7 +118,7 @@ std::unique_ptr<TrainingSession> TrainingSession::resume(const fs::path& folder,
   std::unique_ptr<TrainingSession> session(new TrainingSession(recipe));
   session->open_model();
   const std::string text = run->tokenizer_json();
-  session->open_data(*Tokenizer::from_json(text, "tokenizer.json"), text, folder);
+  session->open_data(false, *Tokenizer::from_json(text, "tokenizer.json"), text, folder);
   session->folder_ = std::move(run);
   return session;
 }

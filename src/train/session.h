@@ -26,8 +26,9 @@ class TrainingSession {
  public:
   /// A new run of `recipe` in `folder`. Texts among its data are prepared into folder/data. `run_json` says
   /// how the run was started. Throws Error naming what does not fit: vocabulary, row and context, tokenizer.
-  static std::unique_ptr<TrainingSession> start(const Recipe& recipe, const std::filesystem::path& folder,
-                                                const std::string& run_json);
+  static std::unique_ptr<TrainingSession> start(const Recipe& recipe, const std::filesystem::path& folder);
+  /// Makes the folder of a new run; nothing if it is gone on with. `run_json` says how it was started.
+  void begin(const std::string& run_json);
   /// A run to go on with; overrides may change its recipe from here on.
   static std::unique_ptr<TrainingSession> resume(const std::filesystem::path& folder,
                                                  const std::vector<std::string>& overrides);
@@ -36,11 +37,12 @@ class TrainingSession {
   const Recipe& recipe() const { return recipe_; }
   const ModelConfig& config() const { return table_->config(); }
   const ParamTable& table() const { return *table_; }
+  /// After begin().
   RunFolder& folder() { return *folder_; }
   const std::vector<RunData>& data() const { return data_; }
   RunMemory memory() const;
 
-  /// Makes the trainer; options.learner may be empty for the real model.
+  /// Makes the trainer, after begin(); options.learner may be empty for the real model.
   std::unique_ptr<Trainer> trainer(TrainerOptions options);
   /// Writes folder/model from the last checkpoint, as the last stage's precision stores it: bf16, FP8, or FP8
   /// and FP4 as released. Returns its path.
@@ -49,12 +51,14 @@ class TrainingSession {
  private:
   explicit TrainingSession(Recipe recipe) : recipe_(std::move(recipe)) {}
   void open_model();
-  void open_data(const Tokenizer& tokenizer, const std::string& tokenizer_json,
+  void open_data(bool fresh, const Tokenizer& tokenizer, const std::string& tokenizer_json,
                  const std::filesystem::path& folder);
 
   Recipe recipe_;
   std::unique_ptr<ParamTable> table_;
   std::shared_ptr<const Checkpoint> source_;  // `from`; null for a new model
+  std::filesystem::path path_;
+  std::string tokenizer_json_;
   std::unique_ptr<RunFolder> folder_;
   std::vector<RunData> data_;
 };

@@ -128,6 +128,8 @@ bool Trainer::run() {
     state_.stage_step = 0;
     state_.data = {};
     dataset_.reset();
+    guard_ =
+        SpikeGuard(recipe_.guard);  // another loss, another precision: nothing to hold the next steps against
     checkpoint();
   }
   return true;
@@ -188,7 +190,10 @@ void Trainer::one_step() {
   }
   ++state_.step;
   ++state_.stage_step;
-  if (state_.anticipate_left > 0 && --state_.anticipate_left == 0) older_routers_.clear();
+  if (anticipating) {
+    --state_.anticipate_left;
+    if (state_.anticipate_left == 0) older_routers_.clear();
+  }
   log_step(step, record);
   if (options_.on_step) options_.on_step(record);
   if (step.verdict.decision == SpikeDecision::rollback) roll_back(step.verdict);

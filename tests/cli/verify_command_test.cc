@@ -112,10 +112,10 @@ TEST_CASE("files beside the folders are listed; nothing to check is a failure") 
   for (const auto& entry : fs::directory_iterator(kGolden / "fp32" / "a_swa")) {
     fs::rename(copy.folder / entry.path().filename(), copy.folder / "below" / entry.path().filename());
   }
-  std::ofstream(copy.folder / "muon.safetensors") << "x";
+  std::ofstream(copy.folder / "other.safetensors") << "x";
   const Outcome below = verify(copy.folder.string());
   CHECK(below.error.empty());
-  CHECK(contains(below.out, "not checked: muon.safetensors"));
+  CHECK(contains(below.out, "not checked: other.safetensors"));
 
   fs::remove_all(copy.folder / "below");
   CHECK(contains(verify(copy.folder.string()).error, "expected golden vectors or a model"));
@@ -134,6 +134,32 @@ TEST_CASE("links that lead in a circle do not stop a walk over folders") {
   const Outcome outcome = verify(copy.folder.string());
   CHECK(outcome.error == "");
   CHECK(contains(outcome.out, "1 folders, 6 quantities, all within their bounds"));
+}
+
+TEST_CASE("training steps and Muon's pairs are held to") {
+  const Copy copy(kGolden / "fp32" / "h_mtp");
+  fs::copy(kGolden / "fp32" / "muon.safetensors", copy.folder / "muon.safetensors");
+  const Outcome whole = verify(copy.folder.string());
+  CHECK(whole.error.empty());
+  CHECK(contains(whole.out, "  ok   training (split) loss "));
+  CHECK(contains(whole.out, "  ok   training (whole) parameter norms"));
+  CHECK(contains(whole.out, "  ok   Newton-Schulz "));
+
+  std::ofstream(copy.folder / "muon.safetensors") << "x";
+  CHECK(contains(verify(copy.folder.string()).error, "muon.safetensors"));
+  fs::remove(copy.folder / "muon.safetensors");
+  std::string steps;
+  {
+    std::ifstream in(copy.folder / "training_steps.split.json");
+    steps.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const size_t at = steps.find("\"grad_norm\":");
+  REQUIRE(at != std::string::npos);
+  steps.insert(at + 12, "9");
+  std::ofstream(copy.folder / "training_steps.split.json") << steps;
+  const Outcome spoiled = verify(copy.folder.string());
+  CHECK(contains(spoiled.out, "  FAIL training (split) gradient norm"));
+  CHECK(!spoiled.error.empty());
 }
 
 TEST_CASE("a model without vectors, on a named target") {

@@ -156,6 +156,12 @@ TEST_CASE("stopped and crashed runs end with the bits of one that ran through") 
   CHECK(bench.events("whole", "validation") == 4);
   CHECK(bench.open("whole").checkpoints() == std::vector<int64_t>{20, 24});
 
+  // A stage's first steps are not held against the stage before.
+  const auto state = test::read_json(bench.open("whole").checkpoint(24) / "state.json");
+  CHECK(state["guard"]["loss"].empty());
+  const auto within = test::read_json(bench.open("whole").checkpoint(20) / "state.json");
+  CHECK(within["guard"]["loss"].size() == 11);
+
   // Asked to stop before step 8, then gone on with.
   {
     TrainerOptions o = bench.options();
@@ -193,7 +199,7 @@ TEST_CASE("another number of threads gives the same bits") {
 TEST_CASE("a gradient that is no number is skipped, a lasting spike rolled back") {
   Bench bench;
   TrainerOptions o = bench.options();
-  o.faults = parse_faults("nan@6,spike@13x2");
+  o.faults = parse_faults("nan@6,spike@16x2");
   std::vector<std::string> messages;
   o.on_message = [&](const std::string& m) { messages.push_back(m); };
   const auto weights = bench.run("faults", o);
@@ -216,9 +222,9 @@ TEST_CASE("a gradient that is no number is skipped, a lasting spike rolled back"
   // Killed after the rollback, the run goes on behind it: in the new order, with the same bits.
   {
     TrainerOptions crashing = bench.options();
-    int64_t crash = 17;
+    int64_t crash = 20;
     crashing = bench.options(&crash);
-    crashing.faults = parse_faults("nan@6,spike@13x2");
+    crashing.faults = parse_faults("nan@6,spike@16x2");
     RunFolder run = bench.open("killed");
     Trainer trainer(bench.recipe, bench.table, initial_weights(bench.table, {}), bench.data, run, crashing);
     CHECK_THROWS(trainer.run());
@@ -231,7 +237,7 @@ TEST_CASE("a run whose spikes do not end is given up, with its last good checkpo
   Bench bench;
   bench.recipe.guard.rollbacks = 2;
   TrainerOptions o = bench.options();
-  o.faults = parse_faults("spike@12x1000");
+  o.faults = parse_faults("spike@16x1000");
   RunFolder run = bench.open("hopeless");
   Trainer trainer(bench.recipe, bench.table, initial_weights(bench.table, {}), bench.data, run, o);
   CHECK_THROWS_AS(trainer.run(), Error);
