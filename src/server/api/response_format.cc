@@ -14,6 +14,7 @@ void take_schema(Fields& holder, ApiCall& call) {
   const bool strict = holder.flag("strict").value_or(false);
   call.request.format = ApiRequest::Format::json_schema;
   // The prompt has the schema as given; strict completes only what the answer is held to.
+  call.strict_schema = strict;
   if (strict) (void)strict_schema(*schema, holder.path("schema"));
   call.request.schema = *schema;
 }

@@ -49,6 +49,7 @@ const char* reason_phrase(int status) {
   return phrase.c_str();
 }
 
+// Arguments of awaited calls are named: g++ 12 destroys some temporaries of such expressions twice.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, ConnectionShared& shared)
@@ -140,8 +141,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
       const bool more = co_await read_more(wait, error);
       idle_ = false;
       if (more) continue;
-      if (error == beast::error::timeout && began)
-        co_await send_fault({408, "request_timeout", "HTTP: the head took too long"});
+      if (error == beast::error::timeout && began) {
+        const HttpFault fault{408, "request_timeout", "HTTP: the head took too long"};
+        co_await send_fault(fault);
+      }
       co_return false;
     }
   }
@@ -158,8 +161,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     error_code error;
     if (head.expects_continue && buffer_.size() == head_length && (head.chunked || head.content_length > 0)) {
       stream_.expires_after(limits.write_time);
-      co_await asio::async_write(stream_, asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")),
-                                 asio::redirect_error(asio::use_awaitable, error));
+      std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+      if (!co_await write(std::move(go_on))) co_return false;
     }
     while (!parser.is_done()) {
       const size_t used = parser.put(asio::buffer(buffer_), error);
@@ -168,27 +171,32 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (parser.is_done()) break;
       if (error && error != http::error::need_more) {
         const bool large = error == http::error::body_limit || error == http::error::buffer_overflow;
-        co_await send_fault(large ? HttpFault{413, "request_too_large", "HTTP: the body is too large"}
-                                  : HttpFault{400, "", "HTTP: the body is malformed: " + error.message()});
+        HttpFault fault{413, "request_too_large", "HTTP: the body is too large"};
+        if (!large) fault = {400, "", "HTTP: the body is malformed: " + error.message()};
+        co_await send_fault(fault);
         co_return false;
       }
       error = {};
       if (used > 0 && !buffer_.empty()) continue;
       stuck = used > 0 ? 0 : buffer_.size();
       if (stuck > (size_t{16} << 10)) {  // the size of a chunk and its extensions
-        co_await send_fault({400, "", "HTTP: the body is malformed: a chunk's first line is too long"});
+        HttpFault fault{400, "", "HTTP: the body is malformed: a chunk's first line is too long"};
+        co_await send_fault(fault);
         co_return false;
       }
       if (wire > limits.body * limits.wire_factor) {
-        co_await send_fault({413, "request_too_large", "HTTP: the body is too large"});
+        HttpFault fault{413, "request_too_large", "HTTP: the body is too large"};
+        co_await send_fault(fault);
         co_return false;
       }
       const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began);
       const auto allowed = limits.body_grace + std::chrono::milliseconds(wire * 1000 / limits.body_rate);
       const bool more = spent < allowed && co_await read_more(allowed - spent, error);
       if (more) continue;
-      if (spent >= allowed || error == beast::error::timeout)
-        co_await send_fault({408, "request_timeout", "HTTP: the body took too long"});
+      if (spent >= allowed || error == beast::error::timeout) {
+        const HttpFault fault{408, "request_timeout", "HTTP: the body took too long"};
+        co_await send_fault(fault);
+      }
       co_return false;
     }
     head.request.body = std::move(parser.get().body());
@@ -289,8 +297,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
       });
     });
     watch_peer(source);
-    bool good = source->streams() ? co_await send_stream(*source, reply, keep, chunks)
-                                  : co_await send_later(*source, reply, keep, chunks);
+    bool good = false;
+    if (source->streams()) {
+      good = co_await send_stream(*source, reply, keep, chunks);
+    } else {
+      good = co_await send_later(*source, reply, keep, chunks);
+    }
     if (!good || peer_gone_) source->abandon();
     source->notify(nullptr);
     error_code ignored;
@@ -308,7 +320,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
       ReplySource::Piece piece = source.take();
       if (!piece.data.empty()) pending += chunks ? chunk_of(piece.data) : piece.data;
       if (piece.end && !piece.broken && chunks) pending += "0\r\n\r\n";
-      if (!pending.empty() && !co_await write(std::exchange(pending, {}))) co_return false;
+      if (!pending.empty()) {
+        std::string bytes = std::exchange(pending, {});
+        if (!co_await write(std::move(bytes))) co_return false;
+      }
       if (piece.end) co_return !piece.broken;
       if (!co_await wait_ready(shared_.limits.silence)) {
         const std::string comment = source.keep_alive();
@@ -328,7 +343,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (!co_await wait_ready(shared_.limits.blank_line) && chunks) {
         std::string bytes = head_sent ? "" : head_of(reply, keep) + "transfer-encoding: chunked\r\n\r\n";
         head_sent = true;
-        if (!co_await write(bytes + chunk_of("\n"))) co_return false;
+        bytes += chunk_of("\n");
+        if (!co_await write(std::move(bytes))) co_return false;
       }
       if (peer_gone_) co_return false;
     }
@@ -338,7 +354,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       co_return co_await send_whole(whole, keep, false);
     }
     if (whole.status != 200) co_return false;  // the status is out: the body is cut, which clients notice
-    co_return co_await write(chunk_of(whole.body) + "0\r\n\r\n");
+    std::string last = chunk_of(whole.body) + "0\r\n\r\n";
+    co_return co_await write(std::move(last));
   }
 
   beast::tcp_stream stream_;

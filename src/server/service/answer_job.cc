@@ -153,6 +153,7 @@ JsonValue AnswerJob::fathom_object(const AnswerResult& result) const {
   std::vector<std::string> ignored = setup_.call.ignored.paths();
   ignored.insert(ignored.end(), setup_.prepared.ignored.begin(), setup_.prepared.ignored.end());
   if (!ignored.empty()) out.push_back({"ignored", list_of(ignored)});
+  if (!setup_.prepared.unenforced.empty()) out.push_back({"unenforced", list_of(setup_.prepared.unenforced)});
   std::vector<std::string> repairs;
   for (const Repair& repair : result.repairs) repairs.emplace_back(repair.kind);
   if (!repairs.empty()) out.push_back({"repairs", list_of(repairs)});

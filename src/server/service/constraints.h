@@ -7,8 +7,10 @@
 namespace fathom::server {
 
 /// The constraint of the call's response format; null if the answer is free. Throws ApiError (invalid_regex,
-/// invalid_grammar, ...; 400 for a form that cannot be enforced).
+/// invalid_grammar, ...), and of a forced call.
+/// @param unenforced pointers of schema keywords that the answer is not held to
 std::shared_ptr<TokenConstraint> make_constraint(const ApiCall& call, const ServedModel& model,
-                                                 const ApiPrompt& prompt);
+                                                 const ApiPrompt& prompt,
+                                                 std::vector<std::string>& unenforced);
 
 }  // namespace fathom::server

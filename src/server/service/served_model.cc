@@ -114,7 +114,7 @@ PreparedCall prepare(const ApiCall& call, const ServedModel& model, bool countin
     if (call.echo && call.logprobs) base.prompt_logprobs = call.top_logprobs;
     for (size_t i = 0; i < call.prompts.size(); ++i) {
       EngineRequest request = base;
-      request.options.constraint = make_constraint(call, model, {});
+      request.options.constraint = make_constraint(call, model, {}, out.unenforced);
       request.prompt = completion_ids(call, model, call.prompts[i], i);
       if (call.echo) {
         const auto* text = std::get_if<std::string>(&call.prompts[i]);
@@ -142,7 +142,7 @@ PreparedCall prepare(const ApiCall& call, const ServedModel& model, bool countin
   options.forced_after_thinking = prompt_ids(*model.tokenizer, out.prompt.forced_after_thinking);
   if (!counting) {
     limit_tokens(call, model, call.max_tokens.value_or(default_max_tokens(request.thinking)), base, out);
-    options.constraint = make_constraint(call, model, out.prompt);
+    options.constraint = make_constraint(call, model, out.prompt, out.unenforced);
   }
   options.thinking_budget = call.thinking_budget.value_or(-1);
   if (out.starts_reasoning && options.max_tokens >= 64)

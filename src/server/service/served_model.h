@@ -29,7 +29,8 @@ struct PreparedCall {
   ApiPrompt prompt;                     ///< but for completions
   std::vector<std::string> echoed;      ///< completions with echo: the prompts' texts
   std::optional<int64_t> lowered_max_tokens;
-  std::vector<std::string> ignored;  ///< fields without effect in this mode
+  std::vector<std::string> ignored;     ///< fields without effect in this mode
+  std::vector<std::string> unenforced;  ///< pointers of schema keywords that the answer is not held to
   uint64_t seed = 0;
 };
 
