@@ -1,3 +1,5 @@
+#include "kernels/token_lanes.simd.h"
+
 namespace fathom::FATHOM_TARGET {
 
 // comb: rows in registers, lanes along the streams; lanes from n on hold 0.
@@ -22,9 +24,58 @@ static void sinkhorn(F32x16* comb, int64_t n, int64_t iterations, float eps) {
   }
 }
 
+// The sum of four values by the tree of fold().
+FATHOM_INLINE F32x16 tree4(F32x16 a, F32x16 b, F32x16 c, F32x16 d) { return (a + c) + (b + d); }
+
+// hc_mix of four streams for 16 tokens at a time, to the bits of the general form: the same operations in the
+// same order, the tokens in the lanes.
+static void hc_mix4(const float* z, const float* inv_rms, const float* scale, const float* base,
+                    int64_t count, int64_t iterations, float eps, float* pre, float* post, float* comb) {
+  constexpr int64_t n = 4, kWidth = (2 + n) * n;
+  const F32x16 tiny = set16(eps);
+  F32x16 r, v[kWidth];
+  load_tokens(inv_rms, 1, count, 1, &r);
+  load_tokens(z, kWidth, count, kWidth, v);
+  for (int64_t i = 0; i < kWidth; ++i) {
+    v[i] = fma(v[i] * r, set16(scale[i < n ? 0 : i < 2 * n ? 1 : 2]), set16(base[i]));
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    v[i] = sigmoid16(v[i]) + tiny;
+    v[n + i] = set16(2.0f) * sigmoid16(v[n + i]);
+  }
+  F32x16* const c = v + 2 * n;
+  for (int64_t i = 0; i < n; ++i) {
+    F32x16* const row = c + i * n;
+    const F32x16 top = max(max(row[0], row[1]), max(row[2], row[3]));
+    for (int64_t j = 0; j < n; ++j) row[j] = exp16(row[j] - top);
+    const F32x16 sum = tree4(row[0], row[1], row[2], row[3]);
+    for (int64_t j = 0; j < n; ++j) row[j] = row[j] / sum + tiny;
+  }
+  for (int64_t step = 0; step < iterations; ++step) {
+    for (int64_t i = 0; i < n && step > 0; ++i) {
+      F32x16* const row = c + i * n;
+      const F32x16 sum = tree4(row[0], row[1], row[2], row[3]) + tiny;
+      for (int64_t j = 0; j < n; ++j) row[j] = row[j] / sum;
+    }
+    for (int64_t j = 0; j < n; ++j) {
+      const F32x16 sum = ((c[j] + c[n + j]) + c[2 * n + j]) + c[3 * n + j] + tiny;
+      for (int64_t i = 0; i < n; ++i) c[i * n + j] = c[i * n + j] / sum;
+    }
+  }
+  store_tokens(v, n, count, n, pre);
+  store_tokens(v + n, n, count, n, post);
+  store_tokens(c, n * n, count, n * n, comb);
+}
+
 static void hc_mix(const float* z, const float* inv_rms, const float* scale, const float* base, int64_t rows,
                    int64_t n, int64_t iterations, float eps, float* pre, float* post, float* comb) {
   const float infinity = std::numeric_limits<float>::infinity();
+  // A single token (decode) is quicker with its streams in the lanes.
+  for (; n == 4 && rows > 1; rows -= std::min<int64_t>(16, rows)) {
+    const int64_t count = std::min<int64_t>(16, rows);
+    hc_mix4(z, inv_rms, scale, base, count, iterations, eps, pre, post, comb);
+    z += count * 24, inv_rms += count, pre += count * n, post += count * n, comb += count * n * n;
+  }
   for (int64_t t = 0; t < rows; ++t, z += (2 + n) * n, pre += n, post += n, comb += n * n) {
     const auto mixed = [&](int64_t first, int which) {
       return fma(load(z + first, n) * set16(inv_rms[t]), set16(scale[which]), load(base + first, n));

@@ -1,20 +1,9 @@
 // The matrices of mix are tiny, so its backward pass has 16 tokens side by side in the lanes; nothing mixes
 // lanes but the sums of d_scale and d_base, which go over tokens in their order.
 
-namespace fathom::FATHOM_TARGET {
+#include "kernels/token_lanes.simd.h"
 
-// Values of 16 tokens: p[i] holds element i of each.
-struct Tokens {
-  static constexpr int64_t kCount = 16;
-  // Elements [0, width) of `count` rows `stride` apart; the other lanes are zero.
-  static void load_rows(const float* from, int64_t stride, int64_t count, int64_t width, F32x16* to) {
-    for (int64_t i = 0; i < width; ++i) {
-      float lanes[kCount] = {};
-      for (int64_t t = 0; t < count; ++t) lanes[t] = from[t * stride + i];
-      to[i] = load(lanes);
-    }
-  }
-};
+namespace fathom::FATHOM_TARGET {
 
 // Divides each of n vectors that `at` names by their sum plus eps, which goes to *below.
 template <class At>
@@ -83,14 +72,14 @@ static void hc_mix_backward(const float* z, const float* inv_rms, const float* s
   F32x16* const soft = mixed + width;
   F32x16* const memory = soft + square;
   const auto which = [&](int64_t i) { return i < n ? 0 : i < 2 * n ? 1 : 2; };
-  for (int64_t t = 0; t < rows; t += Tokens::kCount) {
-    const int64_t count = std::min(Tokens::kCount, rows - t);
+  for (int64_t t = 0; t < rows; t += 16) {
+    const int64_t count = std::min<int64_t>(16, rows - t);
     F32x16 r;
-    Tokens::load_rows(inv_rms + t, 1, count, 1, &r);
-    Tokens::load_rows(z + t * width, width, count, width, values);
-    Tokens::load_rows(d_pre + t * n, n, count, n, d);
-    Tokens::load_rows(d_post + t * n, n, count, n, d + n);
-    Tokens::load_rows(d_comb + t * square, square, count, square, d + 2 * n);
+    load_tokens(inv_rms + t, 1, count, 1, &r);
+    load_tokens(z + t * width, width, count, width, values);
+    load_tokens(d_pre + t * n, n, count, n, d);
+    load_tokens(d_post + t * n, n, count, n, d + n);
+    load_tokens(d_comb + t * square, square, count, square, d + 2 * n);
     for (int64_t i = 0; i < width; ++i) {
       mixed[i] = fma(values[i] * r, set16(scale[which(i)]), set16(base[i]));
     }

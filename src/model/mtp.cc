@@ -23,9 +23,14 @@ void mtp_input(const Context<Real>& ctx, const ModelConfig& config, const MtpPar
   const Mat<Real> h = ctx.scratch(rows * n, D);
   ctx.rms_norm(streams.data, ctx.values(w.hnorm), eps, rows * n, D, h.data, h_inv_rms);
   ctx.linear(h, w.h_proj, {x.data, rows * n, D});
-  for (int64_t t = 0; t < rows; ++t) {
-    for (int64_t c = 0; c < n * D; ++c) x.row(t)[c] += from_embedding.row(t)[c % D];
-  }
+  ctx.parallel_rows(rows, n * D, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t i = 0; i < n; ++i) {
+        Real* out = x.row(t) + i * D;
+        for (int64_t c = 0; c < D; ++c) out[c] += from_embedding.row(t)[c];
+      }
+    }
+  });
   if (saved) *saved = {embedded, e, e_inv_rms, h_inv_rms, h};
 }
 
@@ -40,10 +45,14 @@ void mtp_input_backward(const Context<Real>& ctx, const ModelConfig& config, con
   ctx.linear_backward({dx.data, rows * n, D}, saved.h, w.h_proj, d_h, grad.h_proj, Sum::set);
   ctx.rms_norm_backward(streams.data, ctx.values(w.hnorm), saved.h_inv_rms, d_h.data, rows * n, D,
                         d_streams.data, grad.hnorm.data, Sum::add);
-  for (int64_t t = 0; t < rows; ++t) {
-    std::copy_n(dx.row(t), D, d_sum.row(t));
-    for (int64_t c = D; c < n * D; ++c) d_sum.row(t)[c % D] += dx.row(t)[c];
-  }
+  ctx.parallel_rows(rows, n * D, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      std::copy_n(dx.row(t), D, d_sum.row(t));
+      for (int64_t i = 1; i < n; ++i) {
+        for (int64_t c = 0; c < D; ++c) d_sum.row(t)[c] += dx.row(t)[i * D + c];
+      }
+    }
+  });
   ctx.linear_backward(d_sum, saved.e, w.e_proj, d_e, grad.e_proj, Sum::set);
   ctx.rms_norm_backward(saved.embedded.data, ctx.values(w.enorm), saved.e_inv_rms, d_e.data, rows, D,
                         d_e.data, grad.enorm.data);

@@ -19,6 +19,18 @@ void test::kernel_cases_hc_mix(Target target) {
                  rows, n, 20, Real(1e-6f), pre, post, post + rows * n);
         return out;
       });
+      for (const int64_t t : {int64_t{0}, rows - 1}) {  // a token alone has the same bits
+        if (rows == 0) continue;
+        const auto at = [&](int64_t from, int64_t count) {
+          return std::vector<float>(got.begin() + from, got.begin() + from + count);
+        };
+        std::vector<float> pre(static_cast<size_t>(n)), post(pre.size()), comb(static_cast<size_t>(n * n));
+        kernels_for(target).hc_mix(z.data() + t * width, inv_rms.data() + t, scale.data(), base.data(), 1, n,
+                                   20, 1e-6f, pre.data(), post.data(), comb.data());
+        CHECK(same_bits(pre, at(t * n, n)));
+        CHECK(same_bits(post, at((rows + t) * n, n)));
+        CHECK(same_bits(comb, at(2 * rows * n + t * n * n, n * n)));
+      }
       // The columns of each mixing matrix add up to 1.
       for (int64_t t = 0; t < rows; ++t) {
         for (int64_t j = 0; j < n; ++j) {

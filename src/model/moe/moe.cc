@@ -53,10 +53,12 @@ void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weig
     const int32_t* pairs = groups.pair + groups.first[e];
     const Mat<Real> in = ctx.scratch(count, D), out = ctx.scratch(count, D);
     Real* route_weights = ctx.arena().template allocate<Real>(count);
-    for (int64_t i = 0; i < count; ++i) {
-      std::copy_n(x.row(pairs[i] / k), D, in.row(i));
-      route_weights[i] = routes.weights[pairs[i]];
-    }
+    ctx.parallel_rows(count, D, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        std::copy_n(x.row(pairs[i] / k), D, in.row(i));
+        route_weights[i] = routes.weights[pairs[i]];
+      }
+    });
     const ExpertLease lease = weights.acquire(w, e);
     const ExpertSaved<Real> part =
         saved ? saved_of(saved->experts, groups.first[e], count) : ExpertSaved<Real>{};
@@ -71,9 +73,11 @@ void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weig
   }
   const Mat<Real> shared = ctx.scratch(rows, D);
   expert_forward<Real>(ctx, w.shared, limit, x, nullptr, shared, saved ? &saved->shared : nullptr);
-  for (int64_t t = 0; t < rows; ++t) {
-    for (int64_t c = 0; c < D; ++c) y.row(t)[c] += shared.row(t)[c];
-  }
+  ctx.parallel_rows(rows, D, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t c = 0; c < D; ++c) y.row(t)[c] += shared.row(t)[c];
+    }
+  });
 }
 
 template <class Real>
