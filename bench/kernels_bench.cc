@@ -206,11 +206,45 @@ void bench_top_k(std::vector<Machine*> machines) {
              4.0 * kCount / seconds / 1e9);
 }
 
+// The three products of a linear layer in training, at the shapes of a small model.
+void bench_products(const Machine& one) {
+  const Kernels<float>& k = kernels_for(one.target);
+  fmt::print("\nproducts of training in bf16: GFLOP/s (of the bf16 peak), 1 thread\n");
+  struct Shape {
+    int64_t rows, outputs, cols;
+  };
+  for (const auto& [rows, outputs, cols] :
+       {Shape{4096, 256, 256}, Shape{512, 128, 256}, Shape{512, 256, 128}, Shape{4096, 2048, 256}}) {
+    const std::vector<Bf16> x(static_cast<size_t>(rows * cols), to_bf16(0.5f));
+    const std::vector<Bf16> dy(static_cast<size_t>(rows * outputs), to_bf16(0.25f));
+    const std::vector<Bf16> w(static_cast<size_t>(outputs * cols), to_bf16(0.1f));
+    std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
+    WeightView view = weight_view(static_cast<const float*>(nullptr), outputs, cols);
+    view.dtype = DType::BF16;
+    view.row_bytes = cols * 2;
+    view.data = reinterpret_cast<const std::byte*>(w.data());
+    const auto figure = [&](const auto& product) {
+      const double seconds = shortest([&](int64_t) { product(); });
+      const double flops = 2.0 * static_cast<double>(rows * outputs * cols);
+      return fmt::format("{:>6.1f} ({:.0f}%)", flops / seconds / 1e9,
+                         100 * flops / seconds / one.measure.peak_bf16);
+    };
+    fmt::print(
+        "{} x {} x {}: y {}  dx {}  dw {}\n", rows, outputs, cols,
+        figure([&] { k.linear_bf16(x.data(), rows, cols, view, 0, outputs, y.data(), outputs); }),
+        figure([&] { k.linear_dx_bf16(dy.data(), rows, outputs, view, 0, cols, dx.data(), cols, false); }),
+        figure([&] {
+          k.linear_dw_bf16(dy.data(), outputs, x.data(), cols, rows, outputs, cols, dw.data(), cols);
+        }));
+  }
+}
+
 // The attention of a small model in training, one query after the other.
 void bench_training(std::vector<Machine*> machines) {
   constexpr int64_t kHeads = 4, kDim = 128, kQueries = 64, kWindow = 128;
   const Machine& one = *machines[0];
   const Kernels<float>& k = kernels_for(one.target);
+  bench_products(one);
   fmt::print("\nattention of a query in training, {} heads of {}: GFLOP/s (of the fp32 peak), 1 thread\n",
              kHeads, kDim);
   for (const int64_t entries : {0, 32, 256}) {

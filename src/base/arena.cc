@@ -25,12 +25,13 @@ void* Arena::allocate_bytes(size_t bytes) {
     auto* data = static_cast<std::byte*>(::operator new(size, std::align_val_t(kAlign), std::nothrow));
     if (!data)
       fail(ErrorCode::out_of_memory, "scratch memory: expected {} bytes more, the system has none", size);
-    blocks_.push_back({std::unique_ptr<std::byte, Deleter>(data), size});
+    blocks_.push_back({std::unique_ptr<std::byte, Deleter>(data), size, static_cast<size_t>(bytes_)});
     bytes_ += static_cast<int64_t>(size);
     used_ = 0;
   }
   void* out = blocks_[block_].data.get() + used_;
   used_ += bytes;
+  peak_ = std::max(peak_, blocks_[block_].start + used_);
   return out;
 }
 

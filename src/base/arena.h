@@ -32,6 +32,8 @@ class Arena {
   }
   /// Bytes of all blocks held.
   int64_t bytes() const { return bytes_; }
+  /// Most bytes handed out at a time, with what was left unused at the ends of blocks.
+  int64_t peak() const { return static_cast<int64_t>(peak_); }
 
  private:
   struct Deleter {
@@ -40,11 +42,13 @@ class Arena {
   struct Block {
     std::unique_ptr<std::byte, Deleter> data;
     size_t size = 0;
+    size_t start = 0;  // bytes of the blocks before it
   };
   std::vector<Block> blocks_;
   size_t block_ = 0;  // index of the block in use
   size_t used_ = 0;   // bytes used of it
   int64_t bytes_ = 0;
+  size_t peak_ = 0;
 };
 
 /// Releases everything allocated after its construction.

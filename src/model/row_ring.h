@@ -15,14 +15,15 @@ namespace fathom {
 class RowRing {
  public:
   RowRing() = default;
-  RowRing(int64_t row_bytes, int64_t capacity)
-      : row_bytes_(row_bytes), capacity_(capacity), data_(static_cast<size_t>(row_bytes * capacity)) {}
+  /// Its memory is taken with the first row: a document that trains whole needs none.
+  RowRing(int64_t row_bytes, int64_t capacity) : row_bytes_(row_bytes), capacity_(capacity) {}
 
   int64_t first() const { return first_; }
   int64_t end() const { return end_; }
   int64_t row_bytes() const { return row_bytes_; }
   int64_t capacity() const { return capacity_; }
-  int64_t bytes() const { return static_cast<int64_t>(data_.size()); }
+  /// Once it holds a row.
+  int64_t bytes() const { return row_bytes_ * capacity_; }
 
   const std::byte* row(int64_t position) const {
     FATHOM_DCHECK(position >= first_ && position < end_);
@@ -30,6 +31,7 @@ class RowRing {
   }
   /// Appends rows of positions end().. ; only the last `capacity` can stay.
   void append(const std::byte* rows, int64_t count) {
+    if (count > 0 && data_.empty()) data_.resize(static_cast<size_t>(row_bytes_ * capacity_));
     const int64_t skip = count > capacity_ ? count - capacity_ : 0;
     for (int64_t i = skip; i < count; ++i) {
       std::memcpy(data_.data() + (end_ + i) % capacity_ * row_bytes_, rows + i * row_bytes_,
