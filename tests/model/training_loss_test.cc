@@ -237,6 +237,40 @@ TEST_CASE("the indexer's loss reaches the indexer alone") {
   }
 }
 
+TEST_CASE("routes of older weights") {
+  test::SmallModel<double> plain, given, old;
+  auto runtime = test::make_runtime<double>();
+  const TrainingBatch batch = test::small_batch(kDocuments, plain.config.vocab_size);
+  LossOptions options = all_parts();
+  for (auto& p : old.params) {
+    if (p.name.ends_with("gate.weight")) std::reverse(p.values.begin(), p.values.end());
+  }
+  for (const int64_t group : {1000, 8}) {  // whole documents, and chunks of the longer ones
+    CAPTURE(group);
+    options.group_tokens = group;
+    options.routes = nullptr;
+    const LossReport expected = run(plain, runtime, batch, options);
+    RouteRecord own, other;
+    options.record_routes = &own;
+    evaluate_loss<double>(runtime.context(plain.config), *plain.model, batch, options);
+    CHECK(own.ids[0][0].size() == 19 * 2);
+    CHECK(own.ids[2][5].size() == 32 * 2);  // MTP
+    options.record_routes = &other;
+    evaluate_loss<double>(runtime.context(old.config), *old.model, batch, options);
+    options.record_routes = nullptr;
+    options.routes = &own;  // the same choice: nothing changes
+    CHECK(run(given, runtime, batch, options).loss == expected.loss);
+    CHECK(same_bits(given.grads, plain.grads));
+    options.routes = &other;
+    const LossReport moved = run(given, runtime, batch, options);
+    CHECK(moved.loss != expected.loss);
+    CHECK(moved.expert_load[0] == expected.expert_load[0]);  // by table
+    CHECK(moved.expert_load[3] != expected.expert_load[3]);
+    other.ids[2][3].pop_back();
+    CHECK_THROWS_AS(run(given, runtime, batch, options), Error);
+  }
+}
+
 TEST_CASE("what a batch may not be") {
   test::SmallModel<float> small;
   auto runtime = test::make_runtime<float>();

@@ -18,10 +18,11 @@ TEST_CASE("the named peak is above the true one, and not by much") {
                                {"\"o_lora_rank\": 5", "\"o_lora_rank\": 32"},
                                {"\"vocab_size\": 37", "\"vocab_size\": 500"},
                                {"\"hc_mult\": 3", "\"hc_mult\": 4"}});
-  for (const bool bf16 : {false, true}) {
+  for (const int64_t keep_layers : {0, 3, 5}) {
+    const bool bf16 = keep_layers != 3;
     for (const double mtp : {0.0, 0.3}) {
       for (const auto& lengths : {std::vector<int64_t>{1000}, std::vector<int64_t>(40, 30)}) {
-        CAPTURE(bf16);
+        CAPTURE(keep_layers);
         CAPTURE(mtp);
         CAPTURE(lengths.size());
         test::SmallModel<float> small(json, bf16);
@@ -31,6 +32,7 @@ TEST_CASE("the named peak is above the true one, and not by much") {
         LossOptions options;
         options.mtp_weight = mtp;
         options.indexer_weight = 1;
+        options.keep_layers = keep_layers;
         const TrainingBatch batch = test::small_batch(lengths, small.config.vocab_size);
         int64_t tokens = 0;
         for (const int64_t length : lengths) tokens += length;

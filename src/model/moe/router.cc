@@ -19,6 +19,7 @@ Routes<Real> route(const Context<Real>& ctx, const ModelConfig& config, const Mo
   ctx.linear_exact(x, w.gate, z);
   if (saved) *saved = {z, s};
   const Real* bias = hash ? nullptr : ctx.values(w.bias);
+  const int32_t* given = ctx.training ? ctx.training->chosen_experts : nullptr;
   ctx.parallel_rows(rows, E * 16, [&](int64_t first, int64_t last) {
     std::vector<Real> biased(static_cast<size_t>(E));
     for (int64_t t = first; t < last; ++t) {
@@ -28,6 +29,8 @@ Routes<Real> route(const Context<Real>& ctx, const ModelConfig& config, const Mo
       if (hash) {
         std::memcpy(chosen, w.tid2eid.data + tokens[t] * w.tid2eid.row_bytes, static_cast<size_t>(k) * 4);
         std::sort(chosen, chosen + k);
+      } else if (given) {
+        std::copy_n(given + t * k, k, chosen);
       } else {
         for (int64_t e = 0; e < E; ++e) biased[static_cast<size_t>(e)] = affinity[e] + bias[e];
         ctx.kernels().top_k(biased.data(), E, k, chosen);

@@ -13,6 +13,13 @@
 
 namespace fathom {
 
+/// Which experts a batch's tokens went to: recorded with one set of weights, used with a later one
+/// (anticipatory routing; its weights are the later one's all the same).
+struct RouteRecord {
+  /// [documents][layers + mtp][rows * k], ascending in each row; MTP has a row less.
+  std::vector<std::vector<std::vector<int32_t>>> ids;
+};
+
 struct LossOptions {
   double mtp_weight = 0;      ///< lambda of the MTP loss; 0: the MTP block is not run
   double balance_weight = 0;  ///< of the sequence balance loss; 1e-4 as published
@@ -27,6 +34,8 @@ struct LossOptions {
   /// the forward pass instead of running again: the same bits, less work, more memory for each token of a
   /// group.
   int64_t keep_layers = 0;
+  RouteRecord* record_routes = nullptr;  ///< filled by evaluate_loss()
+  const RouteRecord* routes = nullptr;   ///< instead of what learned routers would choose
 };
 
 struct LossReport {
@@ -40,8 +49,8 @@ struct LossReport {
 
 /// Adds the gradient of the loss to `grads`, where a matrix without data is frozen. The same bits for any
 /// number of threads. Throws Error(bad_input) naming document and position for ids or labels that the
-/// vocabulary does not have and for lengths that disagree; Error(unsupported) for an MTP loss without exactly
-/// one MTP block.
+/// vocabulary does not have, for lengths that disagree and routes of another batch; Error(unsupported) for an
+/// MTP loss without exactly one MTP block.
 template <class Real>
 LossReport loss_and_gradients(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
                               const LossOptions& options, const ModelParams<Mat<Real>>& grads);

@@ -11,23 +11,9 @@
 #include "model/head.h"
 #include "model/instantiate.h"
 #include "model/mtp.h"
+#include "model/training/router_trace.h"
 
 namespace fathom {
-
-// Counts each expert's tokens while a document runs forward.
-template <class Real>
-class LossPass<Real>::LoadCount : public Trace<Real> {
- public:
-  explicit LoadCount(std::vector<std::vector<int64_t>>& loads) : loads_(loads) {}
-  void streams(int64_t, const Real*, int64_t, int64_t) override {}
-  void indexer(int64_t, const int32_t*, int64_t, int64_t) override {}
-  void router(int64_t layer, const int32_t* ids, const Real*, int64_t rows, int64_t k) override {
-    for (int64_t i = 0; i < rows * k; ++i) ++loads_[static_cast<size_t>(layer)][static_cast<size_t>(ids[i])];
-  }
-
- private:
-  std::vector<std::vector<int64_t>>& loads_;
-};
 
 template <class Real>
 LossPass<Real>::LossPass(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
@@ -68,6 +54,12 @@ LossReport LossPass<Real>::run() {
       report_.labels += d.labels[static_cast<size_t>(t)] != kNoLabel;
       report_.mtp_labels += options_.mtp_weight != 0 && t + 1 < d.size() && d.mtp_label(t) != kNoLabel;
     }
+  }
+  const auto blocks = static_cast<size_t>(config_.num_hidden_layers + model_.mtp_blocks());
+  RouterTrace<Real> recorder(config_, batch_, part_, nullptr, options_.record_routes);
+  if (options_.record_routes && !grads_) {
+    options_.record_routes->ids.assign(batch_.size(), std::vector<std::vector<int32_t>>(blocks));
+    ctx_.trace = &recorder;
   }
   size_t first = 0;
   while (first < batch_.size()) {
@@ -124,7 +116,7 @@ void LossPass<Real>::long_document(size_t index) {
   KvState state = model_.new_state(ctx_.numerics(), sizeof(Real));
   std::vector<KvState> at_start;
   {
-    LoadCount count(loads_);
+    RouterTrace<Real> count(config_, batch_, part_, &loads_, grads_ ? nullptr : options_.record_routes);
     Trace<Real>* const trace = std::exchange(ctx_.trace, &count);
     part.losses = !grads_;
     part.states = {&state};
@@ -153,6 +145,7 @@ void LossPass<Real>::long_document(size_t index) {
 template <class Real>
 void LossPass<Real>::run_part(const LossPart& part) {
   const ArenaScope scope(ctx_.arena());
+  part_ = &part;
   const Batch rows = main_rows(part, part.states), again = main_rows(part, part.again);
   const int64_t width = config_.hc_mult * config_.hidden_size, layers = config_.num_hidden_layers;
   const BatchAngles<Real> angles = batch_angles(ctx_, model_.rope(), rows, LayerSlot{});
@@ -230,6 +223,7 @@ Batch LossPass<Real>::mtp_rows(const LossPart& part, const std::vector<KvState*>
 template <class Real>
 void LossPass<Real>::forward(int64_t layer, LayerSlot slot, const BatchAngles<Real>& angles,
                              const Batch& rows, Mat<Real> streams) {
+  set_routes(layer);
   block_forward<Real>(ctx_, config_, model_.weights(), block_of(slot), layer, slot, model_.rope(), angles,
                       rows, rows.tokens.data(), streams);
 }
@@ -238,6 +232,7 @@ template <class Real>
 typename LossPass<Real>::Kept LossPass<Real>::forward_kept(int64_t layer, LayerSlot slot,
                                                            const BatchAngles<Real>& angles, const Batch& rows,
                                                            Mat<const Real> before) {
+  set_routes(layer);
   Kept kept;
   kept.middle = copy_of(before);
   block_forward<Real>(ctx_, config_, model_.weights(), block_of(slot), layer, slot, model_.rope(), angles,
@@ -277,7 +272,16 @@ void LossPass<Real>::indexer_loss(int64_t layer, const BatchAngles<Real>& angles
 }
 
 template <class Real>
+void LossPass<Real>::set_routes(int64_t layer) {
+  training_.chosen_experts = nullptr;
+  if (!options_.routes || config_.layer(layer).hash) return;
+  routes_ = recorded_routes(config_, batch_, *part_, *options_.routes, layer);
+  training_.chosen_experts = routes_.data();
+}
+
+template <class Real>
 void LossPass<Real>::prepare_layer(int64_t layer) {
+  set_routes(layer);
   training_.sequence_load = loads_.empty() ? nullptr : &loads_[static_cast<size_t>(layer)];
   training_.indexer_queries = 0;  // of the whole batch: those with a complete window before them
   const LayerConfig kind = config_.layer(layer);

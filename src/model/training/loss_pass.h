@@ -1,24 +1,14 @@
 #pragma once
 /// One pass over a training batch: the work behind loss.h.
 
-#include <deque>
-#include <limits>
 #include <vector>
 
 #include "model/block.h"
 #include "model/training/label_rows.h"
 #include "model/training/loss.h"
+#include "model/training/loss_part.h"
 
 namespace fathom {
-
-/// Rows that run together: whole documents, or a chunk of one that is longer than a group may be.
-struct LossPart {
-  size_t first = 0, last = 0;                                  ///< documents of the batch
-  int64_t from = 0, to = std::numeric_limits<int64_t>::max();  ///< positions of each
-  std::vector<KvState*> states;                                ///< of each document, for the forward pass
-  std::vector<KvState*> again;  ///< where layers run again from; chunks: forks of the same
-  bool losses = true;           ///< false: the states go on to the next chunk, nothing else
-};
 
 template <class Real>
 class LossPass {
@@ -30,8 +20,6 @@ class LossPass {
   LossReport run();
 
  private:
-  class LoadCount;
-
   void group(size_t first, size_t last);
   void long_document(size_t index);
   /// Forward, loss, and all the way back.
@@ -60,6 +48,8 @@ class LossPass {
                 const BlockParams<Mat<Real>>& grad);
   void indexer_loss(int64_t layer, const BatchAngles<Real>& angles, const Batch& rows,
                     Mat<const Real> streams);
+  /// The recorded routes of the part's rows, if there are any for the layer.
+  void set_routes(int64_t layer);
   /// What the layer's backward pass needs to know of the whole batch and, in a chunk, of the whole document.
   void prepare_layer(int64_t layer);
   /// The MTP block: adds to report_.mtp and d_streams.
@@ -85,6 +75,8 @@ class LossPass {
   const ModelParams<Mat<Real>>* grads_;
   std::vector<std::vector<double>>* log_probs_;
   TrainingPass training_;
+  const LossPart* part_ = nullptr;  // under way
+  std::vector<int32_t> routes_;     // of a layer's rows
   LossReport report_;
   // Of the long document under way, else empty: gradients for earlier chunks, and each expert's tokens, both
   // by layer, the MTP block last.

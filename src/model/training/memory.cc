@@ -17,10 +17,14 @@ struct Shapes {
   int64_t heads = c.num_attention_heads * c.head_dim, d = c.head_dim, inter = c.moe_intermediate_size;
   int64_t groups = c.o_groups * c.o_lora_rank;
 
-  // A layer's kept values of forward, and the larger of its two sublayers on their way back.
-  int64_t layer(const LayerConfig& kind, const LossOptions& options, int64_t tokens, int64_t longest) const {
-    return tokens * (streams + forward(kind, options)) + tokens * (2 * D + mix) +
+  // The way back through a layer, and its forward pass again unless it is kept; in all.
+  int64_t layer(const LayerConfig& kind, const LossOptions& options, int64_t tokens, int64_t longest,
+                bool kept) const {
+    return (kept ? 0 : tokens * kept_values(kind, options)) + tokens * (2 * D + mix) +
            std::max(moe_backward(tokens), attention_backward(kind, options, tokens, longest));
+  }
+  int64_t kept_values(const LayerConfig& kind, const LossOptions& options) const {
+    return streams + forward(kind, options);
   }
 
   static int64_t per_entry(int64_t values, const LayerConfig& kind) {
@@ -91,12 +95,15 @@ TrainingMemory training_memory(const ModelConfig& config, const LossOptions& opt
   TrainingMemory m;
   m.streams = tokens * ((layers + 2) * shapes.streams + angles) * kFloat;
   for (int64_t i = 0; i < layers; ++i) {
-    m.layer = std::max(m.layer, shapes.layer(config.layer(i), options, tokens, longest) * kFloat);
+    const LayerConfig kind = config.layer(i);
+    const bool kept = i >= layers - options.keep_layers;
+    if (kept) m.streams += tokens * shapes.kept_values(kind, options) * kFloat;
+    m.layer = std::max(m.layer, shapes.layer(kind, options, tokens, longest, kept) * kFloat);
   }
   m.head = shapes.head(tokens) * kFloat;
   if (options.mtp_weight != 0) {
     const int64_t input = tokens * (6 * shapes.streams + 4 * shapes.D + angles);
-    const int64_t block = shapes.layer(config.layer(layers), options, tokens, longest);
+    const int64_t block = shapes.layer(config.layer(layers), options, tokens, longest, false);
     m.mtp = (input + std::max(block, shapes.head(tokens))) * kFloat;
   }
   return m;

@@ -8,10 +8,11 @@ namespace fathom {
 
 /// Bytes of scratch memory in a float model at the most loaded moment of each part.
 struct TrainingMemory {
-  int64_t streams = 0;  ///< what is kept all the time: the streams that enter each layer, and their gradient
-  int64_t layer = 0;    ///< the largest layer, run again and on its way back
-  int64_t head = 0;     ///< head and cross-entropy
-  int64_t mtp = 0;      ///< the MTP block with its own layer and head; 0 without
+  int64_t streams =
+      0;  ///< what is kept all the time: the streams that enter each layer, their gradient, kept layers
+  int64_t layer = 0;  ///< the largest layer, run again and on its way back
+  int64_t head = 0;   ///< head and cross-entropy
+  int64_t mtp = 0;    ///< the MTP block with its own layer and head; 0 without
   /// The peak: one of layer, head and mtp beside the streams, and an eighth for the ends of memory blocks.
   int64_t peak() const;
 };
