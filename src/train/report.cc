@@ -207,7 +207,9 @@ std::string details(const std::filesystem::path& file, const char* title) {
 
 std::map<std::string, std::string> run_charts(const RunLog& log) {
   std::map<std::string, std::string> charts = {
-      {"loss", named_chart(log, "Loss (dashed: events)", {"loss", "lm", "mtp"}, false, true)},
+      {"loss", named_chart(log, "Cross-entropy: next token (lm), the one after (mtp); dashed: events",
+                           {"lm", "mtp"}, false, true)},
+      {"total loss", named_chart(log, "Loss in all, the indexer's included", {"loss"}, false, true)},
       {"validation", source_chart(log, "Validation, bits per byte", log.validation_bits)},
       {"validation loss", source_chart(log, "Validation loss", log.validation_loss)},
       {"rate", named_chart(log, "Learning rate", {"rate", "adamw_rate"}, false, false)},
@@ -233,8 +235,8 @@ std::string run_report(const std::filesystem::path& folder) {
   out +=
       fmt::format("<title>{0}</title></head><body>\n<h1>{0}</h1>\n{1}", markup_escaped(name), summary(log));
   const auto charts = run_charts(log);
-  for (const char* chart : {"loss", "validation", "validation loss", "rate", "norm", "balance", "load",
-                            "entropy", "dead", "captured", "indexer", "speed"}) {
+  for (const char* chart : {"loss", "total loss", "validation", "validation loss", "rate", "norm", "balance",
+                            "load", "entropy", "dead", "captured", "indexer", "speed"}) {
     if (const auto found = charts.find(chart); found != charts.end()) out += found->second;
   }
   out += event_table(log);

@@ -33,7 +33,7 @@ struct RunLog {
   std::vector<std::pair<int64_t, std::string>> stage_starts;
   int64_t steps = 0, tokens = 0;  ///< the last ones
   double seconds = 0;             ///< of all steps
-  int64_t skipped = 0, rollbacks = 0;
+  int64_t skipped = 0, rollbacks = 0;  ///< by the spike guard
 
   /// Reads the lines; a last line that was cut (the run was killed) is left out. Unknown fields are ignored.
   /// Throws Error(bad_input) "line N: ..." for other lines that are no JSON object.

@@ -82,8 +82,8 @@ class LogReader {
     log_.steps = step;
     log_.tokens = tokens;
     log_.seconds += seconds;
-    log_.skipped = integer(line, "skipped", log_.skipped);
     const std::string decision = text(line, "decision");
+    log_.skipped += decision == "skip";
     if (!decision.empty()) {
       log_.events.push_back(
           {step, decision,

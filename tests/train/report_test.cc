@@ -24,7 +24,7 @@ TEST_CASE("curves, layers, validation and events are read; rollbacks take steps 
       R"("indexer":[{"layer":2,"kl":0.1,"kl_uniform":0.4,"captured":0.9}])";
   const std::string text =
       step_line(1, 9) + step_line(2, 8, load) +
-      step_line(3, 50, R"(,"decision":"roll back","loss_z":12.0,"norm_z":3.0)") +
+      step_line(3, 50, R"(,"decision":"skip","loss_z":12.0,"norm_z":3.0)") +
       R"({"event":"rollback","step":1,"detail":"to step 1 <b>"})"
       "\n" +
       step_line(2, 7, load) +
@@ -44,18 +44,19 @@ TEST_CASE("curves, layers, validation and events are read; rollbacks take steps 
   CHECK(log.captured.at(2).points[0].second == 0.9);
   CHECK(log.validation_bits.at("books").points[0] == std::pair<double, double>{2, 1.75});
   CHECK(log.rollbacks == 1);
+  CHECK(log.skipped == 1);
   CHECK(log.events.size() == 2);
   CHECK(log.stages == std::vector<std::string>{"dense", "sparse"});
   CHECK(log.curves.at("tokens_per_second").points[0].second == 2000);
   CHECK(log.steps == 3);
   const auto charts = run_charts(log);
-  for (const char* name :
-       {"loss", "validation", "rate", "norm", "load", "entropy", "dead", "captured", "indexer", "speed"}) {
+  for (const char* name : {"loss", "total loss", "validation", "rate", "norm", "load", "entropy", "dead",
+                           "captured", "indexer", "speed"}) {
     CAPTURE(name);
     CHECK(charts.contains(name));
   }
   CHECK(charts.at("loss").find("rollback at step 1: to step 1 &lt;b&gt;") != std::string::npos);
-  CHECK(charts.at("loss").find("loss, taken back") != std::string::npos);
+  CHECK(charts.at("total loss").find("loss, taken back") != std::string::npos);
 }
 
 TEST_CASE("broken and empty logs") {
