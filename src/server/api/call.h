@@ -62,8 +62,6 @@ struct ApiCall {
 
   // Responses: the settings as they were asked for, which the object repeats.
   JsonValue::Object settings;
-  bool store = true;
-  std::optional<std::string> previous_response;
 
   IgnoredFields ignored;
 };

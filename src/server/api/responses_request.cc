@@ -263,7 +263,8 @@ ApiCall read_responses(const JsonValue& body) {
   read_metadata(fields);
   read_user(fields, call);
   call.service_tier = fields.text("service_tier").value_or("");
-  call.store = fields.flag("store").value_or(true);
+  // Nothing is kept, and the object says so.
+  if (fields.flag("store").value_or(false)) call.ignored.add("store");
   note_settings(fields, body, call);
   fields.ignore({"truncation", "max_tool_calls", "context_management", "prompt_cache_key",
                  "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "access_programs",

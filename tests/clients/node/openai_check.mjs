@@ -140,6 +140,76 @@ for (const base of ['', '/v1', '/beta']) {
 }
 
 const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'any', maxRetries: 0 });
+await check('openai: every form of tool_choice, thinking and not', async () => {
+  const tool = (name) => ({
+    type: 'function',
+    function: {
+      name, description: 'Weather of a city',
+      parameters: { type: 'object', properties: { city: { enum: ['Oslo', 'Rome'] }, days: { type: 'integer' } },
+                    required: ['city'] },
+    },
+  });
+  const base = { model, messages: question, tools: [tool('f'), tool('g')], seed: 4, max_tokens: 600 };
+  for (const thinking of [{ type: 'disabled' }, { type: 'enabled', budget_tokens: 8 }]) {
+    const none = await client.chat.completions.create({ ...base, thinking, tool_choice: 'none' });
+    assert.equal(none.choices[0].message.tool_calls, undefined);
+    await client.chat.completions.create({ ...base, thinking, tool_choice: 'auto', max_tokens: 20 });
+    for (const tool_choice of ['required', { type: 'function', function: { name: 'g' } }]) {
+      const body = { ...base, thinking, tool_choice, parallel_tool_calls: false };
+      const whole = await client.chat.completions.create(body);
+      const [call] = whole.choices[0].message.tool_calls;
+      assert.equal(whole.choices[0].finish_reason, 'tool_calls');
+      assert.match(call.id, /^call_00_[A-Za-z0-9]{20}$/);
+      if (tool_choice !== 'required') assert.equal(call.function.name, 'g');
+      assert.ok(['Oslo', 'Rome'].includes(JSON.parse(call.function.arguments).city));
+      const stream = client.chat.completions.stream(body);
+      const streamed = (await stream.finalMessage()).tool_calls[0];
+      assert.deepEqual(streamed.function.arguments, call.function.arguments);
+    }
+  }
+});
+await check('openai: the result of a call is in the next prompt', async () => {
+  const body = {
+    model, ...off,
+    messages: [
+      ...question,
+      { role: 'assistant', content: null, tool_calls: [
+        { id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"city": "Oslo"}' } }] },
+      { role: 'tool', tool_call_id: 'call_1', content: 'It rains in Oslo.' },
+    ],
+  };
+  const rendered = await client.post(`${server.url}/apply_template`, { body });
+  assert.ok(rendered.prompt.includes('<tool_result>It rains in Oslo.</tool_result>'));
+  assert.equal((await client.chat.completions.create({ ...body, max_tokens: 3 })).object, 'chat.completion');
+});
+await check('openai: JSON mode, schemas, regular expressions and grammars', async () => {
+  const ask = (response_format, extra = {}) => client.chat.completions.create(
+    { model, messages: question, seed: 2, max_tokens: 400, response_format, ...off, ...extra });
+  const schema = {
+    type: 'object', additionalProperties: false, required: ['kind', 'count', 'list'],
+    properties: {
+      kind: { enum: ['sum', 'product'] }, count: { type: 'integer' }, ok: { type: 'boolean' },
+      list: { type: 'array', items: { type: 'integer' }, minItems: 1, maxItems: 3 },
+    },
+  };
+  for (let seed = 0; seed < 10; ++seed) {
+    const reply = await ask({ type: 'json_schema', json_schema: { name: 's', schema } }, { seed });
+    const value = JSON.parse(reply.choices[0].message.content);
+    assert.ok(['sum', 'product'].includes(value.kind) && Number.isInteger(value.count));
+    assert.ok(value.list.length >= 1 && value.list.length <= 3 && value.list.every(Number.isInteger));
+    assert.ok(Object.keys(value).every((key) => key in schema.properties));
+  }
+  const object = await ask({ type: 'json_object' });
+  const text = object.choices[0].message.content;
+  assert.ok(text.startsWith('{'));
+  if (object.choices[0].finish_reason === 'stop') JSON.parse(text);
+  assert.match((await ask({ type: 'regex', regex: 'ab{2,3}[0-9]' })).choices[0].message.content, /^ab{2,3}[0-9]$/);
+  assert.match((await ask({ type: 'grammar', grammar: 'root ::= ("yes" | "no") "!"' })).choices[0].message.content,
+    /^(yes|no)!$/);
+  const thinking = await ask({ type: 'regex', regex: '[0-9]{3}' }, { thinking: { type: 'enabled' } });
+  assert.ok(thinking.choices[0].message.reasoning_content.length > 0);
+  assert.match(thinking.choices[0].message.content, /^[0-9]{3}$/);
+});
 await check('openai: abort frees the row', async () => {
   const stream = await client.chat.completions.create({
     model, stream: true, max_tokens: 60_000, logit_bias: { 1: -100 }, temperature: 1.5,
