@@ -79,8 +79,8 @@ void check_memory(const TrainingSession& session, const TrainArguments& a) {
   const int64_t limit = a.memory.empty() ? available_bytes() : parse_bytes(a.memory, "--memory");
   if (limit > 0 && m.total() > limit) {
     fail(ErrorCode::out_of_memory,
-         "{}: expected at most {} ({}), found a run that takes {}; a smaller micro_rows, row or model takes "
-         "less",
+         "{}: expected at most {} ({}), found a run that takes {}; keep_layers=0 and a smaller micro_rows "
+         "take less",
          a.memory.empty() ? "memory" : "--memory", show(limit),
          a.memory.empty() ? "what is available" : "as asked", show(m.total()));
   }

@@ -15,7 +15,8 @@ namespace fathom {
 struct PassOptions {
   double mtp_weight = 0, balance_weight = 0, indexer_weight = 0;
   AttentionStage attention = AttentionStage::sparse;
-  int64_t micro_rows = 16384;
+  int64_t micro_rows = 2048;  ///< tokens that are run at once
+  int64_t keep_layers = 0;    ///< layers that are not run again on the way back
 };
 
 /// The indexer's loss of one layer, summed over its queries.

@@ -20,6 +20,7 @@ LossOptions loss_options(const PassOptions& options) {
   o.dense_csa = options.attention != AttentionStage::sparse;
   o.indexer_only = options.attention == AttentionStage::indexer;
   o.group_tokens = options.micro_rows;
+  o.keep_layers = options.keep_layers;
   return o;
 }
 

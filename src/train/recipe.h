@@ -72,7 +72,8 @@ struct Recipe {
   int64_t checkpoint_keep = 2;
   int64_t validation_every = 0;  ///< steps; 0: at the ends of stages
   int64_t validation_tokens = 32768;
-  int64_t micro_rows = 16384;  ///< tokens that are run at once
+  int64_t micro_rows = 2048;  ///< tokens that are run at once: memory
+  int64_t keep_layers = 64;   ///< layers, the last ones, that keep their values for the way back: speed
   std::vector<RecipeStage> stages;
 
   int64_t steps() const;

@@ -193,6 +193,7 @@ void recipe_fields(V& v, Recipe& r) {
   v.integer("validation_every", 0, kMany, r.validation_every);
   v.integer("validation_tokens", 2, kMany, r.validation_tokens);
   v.integer("micro_rows", 2, int64_t{1} << 30, r.micro_rows);
+  v.integer("keep_layers", 0, kMaxLayers, r.keep_layers);
   v.list("stages", r.stages, [](auto& s, RecipeStage& stage) { stage_fields(s, stage); });
 }
 

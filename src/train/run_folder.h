@@ -22,6 +22,7 @@ struct TrainState {
   int64_t stage = 0, stage_step = 0;  ///< of the step to come
   int64_t step = 0;                   ///< steps done, skipped ones too
   int64_t tokens = 0;
+  int64_t skipped = 0;  ///< steps that the guard did not take
   int64_t rollbacks = 0, anticipate_left = 0;
   DataPosition data;
   std::vector<double> guard_loss, guard_norm;

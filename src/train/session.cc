@@ -133,14 +133,15 @@ RunMemory TrainingSession::memory() const {
   int64_t tokens = 0;
   for (const RecipeStage& s : recipe_.stages) {
     if (s.precision != Precision::fp32) m.copies = std::max(m.copies, values * 2);
-    tokens = std::max(tokens, std::min(std::max(s.row, recipe_.micro_rows), s.batch));
+    tokens = std::max(tokens, std::min(recipe_.micro_rows, s.batch));
   }
-  // A layer's input streams for all layers; and of one layer: streams and their gradients, mHC, attention and
-  // experts, forward and back.
+  // Each layer's input streams; and of one layer, or of those that keep their values: streams and their
+  // gradients, mHC, attention and experts, forward and back. Values that are kept are about half of these.
   const int64_t streams = c.hc_mult * c.hidden_size, heads = c.num_attention_heads * c.head_dim;
   const int64_t moe = (c.num_experts_per_tok + 1) * (6 * c.moe_intermediate_size + 3 * c.hidden_size);
   const int64_t layer = 8 * streams + 8 * c.hidden_size + 6 * heads + moe + 4 * c.head_dim;
-  m.scratch = tokens * 4 * ((c.num_hidden_layers + 1) * streams + layer);
+  const int64_t kept = std::min(recipe_.keep_layers, c.num_hidden_layers + table_->mtp_blocks());
+  m.scratch = tokens * 4 * ((c.num_hidden_layers + 1) * streams + layer + kept * layer / 2);
   return m;
 }
 

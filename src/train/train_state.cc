@@ -18,6 +18,7 @@ std::string to_json(const TrainState& s) {
       {"stage_step", s.stage_step},
       {"step", s.step},
       {"tokens", s.tokens},
+      {"skipped", s.skipped},
       {"rollbacks", s.rollbacks},
       {"anticipate_left", s.anticipate_left},
       {"data", {{"salt", s.data.salt}, {"rows", s.data.rows}, {"sources", sources}, {"waiting", waiting}}},
@@ -36,6 +37,7 @@ TrainState train_state_from_json(std::string_view text, const std::string& where
   s.stage_step = count(root, "stage_step");
   s.step = count(root, "step");
   s.tokens = count(root, "tokens");
+  s.skipped = count(root, "skipped");
   s.rollbacks = count(root, "rollbacks");
   s.anticipate_left = count(root, "anticipate_left");
   s.log_bytes = count(root, "log_bytes");

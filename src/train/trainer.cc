@@ -74,6 +74,7 @@ PassOptions Trainer::pass_options() const {
   options.attention = stage.attention;
   options.indexer_weight = stage.indexer_weight;
   options.micro_rows = recipe_.micro_rows;
+  options.keep_layers = recipe_.keep_layers;
   if (stage.attention != AttentionStage::indexer) {
     const bool decaying = stage.schedule().decaying(state_.stage_step);
     options.mtp_weight = table_.mtp_blocks() == 0 ? 0 : decaying ? stage.mtp_weight_decay : stage.mtp_weight;
@@ -165,7 +166,11 @@ void Trainer::one_step() {
   const double adamw = stage.adamw_rate > 0 ? stage.adamw_rate : stage.rate;
   step.rates = {share * stage.rate, share * adamw,
                 share * (stage.vector_rate > 0 ? stage.vector_rate : adamw)};
-  if (step.verdict.decision == SpikeDecision::take) take(step);
+  if (step.verdict.decision == SpikeDecision::take) {
+    take(step);
+  } else {
+    ++state_.skipped;
+  }
 
   for (const RowDocument& document : step.documents) state_.tokens += std::ssize(document.tokens);
   state_.data = dataset_->position();
@@ -244,12 +249,13 @@ void Trainer::roll_back(const SpikeGuard::Verdict& verdict) {
         state_.step, verdict.loss_z, verdict.norm_z,
         steps.empty() ? "before the first checkpoint" : "after every rollback that the recipe allows");
   }
-  const int64_t from = state_.step;
+  const int64_t from = state_.step, skipped = state_.skipped;
   state_ = folder_.load(steps.back(), table_, masters_, optimizer_);
   guard_ = SpikeGuard(recipe_.guard);
   guard_.loss.set({state_.guard_loss.begin(), state_.guard_loss.end()});
   guard_.norm.set({state_.guard_norm.begin(), state_.guard_norm.end()});
   state_.rollbacks = rollbacks;
+  state_.skipped = skipped;
   state_.anticipate_left = recipe_.guard.anticipate;
   older_routers_.clear();
   if (state_.anticipate_left > 0) swap_routers();
@@ -322,12 +328,22 @@ void Trainer::log_event(const std::string& event, const std::string& detail) {
 
 void Trainer::log_step(const Step& step, const StepRecord& r) {
   const PassFigures& f = step.figures;
-  nlohmann::ordered_json line = {
-      {"step", r.step},       {"stage", r.stage},     {"loss", f.loss},
-      {"lm", f.lm},           {"mtp", f.mtp},         {"balance", f.balance},
-      {"norm", r.norm},       {"rate", r.rate},       {"adamw_rate", step.rates.adamw},
-      {"tokens", r.tokens},   {"packed", r.packed},   {"mtp_weight", r.mtp_weight},
-      {"seconds", r.seconds}, {"skipped", r.skipped}, {"skipped_experts", r.skipped_experts}};
+  nlohmann::ordered_json line = {{"step", r.step},
+                                 {"stage", r.stage},
+                                 {"loss", f.loss},
+                                 {"lm", f.lm},
+                                 {"mtp", f.mtp},
+                                 {"balance", f.balance},
+                                 {"norm", r.norm},
+                                 {"rate", r.rate},
+                                 {"adamw_rate", step.rates.adamw},
+                                 {"tokens", r.tokens},
+                                 {"packed", r.packed},
+                                 {"mtp_weight", r.mtp_weight},
+                                 {"seconds", r.seconds},
+                                 {"skipped", state_.skipped},
+                                 {"without_gradient", r.skipped},
+                                 {"idle_experts", r.skipped_experts}};
   if (r.verdict.decision != SpikeDecision::take) {
     line["decision"] = name(r.verdict.decision);
     line["loss_z"] = r.verdict.loss_z;
