@@ -44,6 +44,9 @@ class Learner {
   /// The losses of the documents, and their gradients added to `gradients`; a null Mat is frozen.
   virtual PassFigures learn(const Row& documents, const PassOptions& options,
                             const ModelParams<Mat<float>>& gradients) = 0;
+  /// From here on the router chooses as these older weights would for the same documents, while its weights
+  /// and all else are the current ones; null: as the current ones. They must outlive their use.
+  virtual void anticipate(const MasterWeights* older) = 0;
   virtual PassFigures evaluate(const Row& documents, const PassOptions& options) = 0;
 };
 

@@ -46,7 +46,9 @@ PassFigures figures_of(const LossReport& report, AttentionStage attention) {
 
 ModelLearner::ModelLearner(const ParamTable& table, const MasterWeights& masters, Precision precision,
                            ThreadPool& pool, const Kernels<float>& kernels)
-    : weights_(table, masters, precision),
+    : table_(table),
+      precision_(precision),
+      weights_(table, masters, precision),
       model_(Model::over(table.config(), weights_.params(), nullptr)),
       pool_(pool),
       numerics_(training_numerics(precision)),
@@ -55,12 +57,29 @@ ModelLearner::~ModelLearner() = default;
 
 void ModelLearner::refresh() { weights_.refresh(pool_); }
 
+void ModelLearner::anticipate(const MasterWeights* older) {
+  older_model_.reset();
+  older_.reset();
+  if (older == nullptr) return;
+  older_ = std::make_unique<ComputeWeights>(table_, *older, precision_);
+  older_->refresh(pool_);
+  older_model_ = Model::over(table_.config(), older_->params(), nullptr);
+}
+
 PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options,
                                 const ModelParams<Mat<float>>& gradients) {
   const ArenaScope scope(arena_);
-  return figures_of(
-      loss_and_gradients<float>(context_, *model_, batch_of(documents), loss_options(options), gradients),
-      options.attention);
+  const TrainingBatch batch = batch_of(documents);
+  LossOptions loss = loss_options(options);
+  RouteRecord routes;
+  if (older_ != nullptr) {
+    const ArenaScope recording(arena_);
+    LossOptions record = loss;
+    record.record_routes = &routes;
+    evaluate_loss<float>(context_, *older_model_, batch, record);
+    loss.routes = &routes;
+  }
+  return figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, gradients), options.attention);
 }
 
 PassFigures ModelLearner::evaluate(const Row& documents, const PassOptions& options) {

@@ -18,13 +18,17 @@ class ModelLearner : public Learner {
   void refresh() override;
   PassFigures learn(const Row& documents, const PassOptions& options,
                     const ModelParams<Mat<float>>& gradients) override;
+  void anticipate(const MasterWeights* older) override;
   PassFigures evaluate(const Row& documents, const PassOptions& options) override;
   /// Bytes of scratch memory held.
   int64_t scratch_bytes() const { return arena_.bytes(); }
 
  private:
+  const ParamTable& table_;
+  Precision precision_;
   ComputeWeights weights_;
-  std::shared_ptr<const Model> model_;
+  std::unique_ptr<ComputeWeights> older_;  // null: nothing to anticipate
+  std::shared_ptr<const Model> model_, older_model_;
   ThreadPool& pool_;
   Arena arena_;
   Numerics numerics_;

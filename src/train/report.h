@@ -31,8 +31,8 @@ struct RunLog {
   std::vector<RunEvent> events;
   std::vector<std::string> stages;  ///< in the order they came
   std::vector<std::pair<int64_t, std::string>> stage_starts;
-  int64_t steps = 0, tokens = 0;  ///< the last ones
-  double seconds = 0;             ///< of all steps
+  int64_t steps = 0, tokens = 0;       ///< the last ones
+  double seconds = 0;                  ///< of all steps
   int64_t skipped = 0, rollbacks = 0;  ///< by the spike guard
 
   /// Reads the lines; a last line that was cut (the run was killed) is left out. Unknown fields are ignored.

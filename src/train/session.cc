@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/convert.h"
+#include "model/training/memory.h"
 #include "train/model_learner.h"
 #include "train/prepare.h"
 
@@ -129,19 +130,19 @@ RunMemory TrainingSession::memory() const {
   m.weights = values * 4 + table_->table_size() * 4;
   m.optimizer = 2 * values * 4;
   m.gradients = values * 4;
-  const ModelConfig& c = config();
-  int64_t tokens = 0;
   for (const RecipeStage& s : recipe_.stages) {
     if (s.precision != Precision::fp32) m.copies = std::max(m.copies, values * 2);
-    tokens = std::max(tokens, std::min(recipe_.micro_rows, s.batch));
+    LossOptions options;
+    options.mtp_weight = table_->mtp_blocks() > 0 ? s.mtp_weight : 0;
+    options.balance_weight = s.balance_weight;
+    options.dense_csa = s.attention != AttentionStage::sparse;
+    options.indexer_weight = s.indexer_weight;
+    options.indexer_only = s.attention == AttentionStage::indexer;
+    options.group_tokens = recipe_.micro_rows;
+    options.keep_layers = recipe_.keep_layers;
+    m.scratch = std::max(
+        m.scratch, training_memory(config(), options, std::min(recipe_.micro_rows, s.batch), s.row).peak());
   }
-  // Each layer's input streams; and of one layer, or of those that keep their values: streams and their
-  // gradients, mHC, attention and experts, forward and back. Values that are kept are about half of these.
-  const int64_t streams = c.hc_mult * c.hidden_size, heads = c.num_attention_heads * c.head_dim;
-  const int64_t moe = (c.num_experts_per_tok + 1) * (6 * c.moe_intermediate_size + 3 * c.hidden_size);
-  const int64_t layer = 8 * streams + 8 * c.hidden_size + 6 * heads + moe + 4 * c.head_dim;
-  const int64_t kept = std::min(recipe_.keep_layers, c.num_hidden_layers + table_->mtp_blocks());
-  m.scratch = tokens * 4 * ((c.num_hidden_layers + 1) * streams + layer + kept * layer / 2);
   return m;
 }
 

@@ -19,10 +19,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-bool is_router(const TrainedParam& p) {
-  return p.name.ends_with("ffn.gate.weight") || p.name.ends_with("ffn.gate.bias");
-}
-
 }  // namespace
 
 struct Trainer::Step {
@@ -59,7 +55,7 @@ Trainer::Trainer(const Recipe& recipe, const ParamTable& table, MasterWeights ma
   guard_.norm.set({state_.guard_norm.begin(), state_.guard_norm.end()});
   guard_.skipped = state_.guard_skipped;
   folder_.truncate_log(state_.log_bytes);
-  if (state_.anticipate_left > 0) swap_routers();
+  anticipate();
 }
 
 bool Trainer::trained(const TrainedParam& p) const {
@@ -102,6 +98,7 @@ void Trainer::enter_stage() {
   });
   learner_.reset();
   learner_ = options_.learner(table_, masters_, stage);
+  if (older_ != nullptr) learner_->anticipate(older_.get());
 }
 
 bool Trainer::run() {
@@ -144,15 +141,7 @@ void Trainer::one_step() {
   for (int64_t i = 0; i < step.rows; ++i) {
     for (RowDocument& document : dataset_->next_row()) step.documents.push_back(std::move(document));
   }
-  // After a rollback the router works with the weights it had then, while the rest moves on.
-  const bool anticipating = state_.anticipate_left > 0;
-  if (anticipating) {
-    swap_routers();
-    learner_->refresh();
-    swap_routers();
-  } else {
-    learner_->refresh();
-  }
+  learner_->refresh();
   std::fill(gradients_.begin(), gradients_.end(), 0.0f);
   const auto views = table_.gradient_views(gradients_.data(), [this](const auto& p) { return trained(p); });
   step.figures = learner_->learn(step.documents, pass_options(), views);
@@ -195,9 +184,10 @@ void Trainer::one_step() {
   }
   ++state_.step;
   ++state_.stage_step;
-  if (anticipating) {
-    --state_.anticipate_left;
-    if (state_.anticipate_left == 0) older_routers_.clear();
+  if (state_.anticipate_left > 0 &&
+      --state_.anticipate_left == 0) {  // NOLINT(bugprone-inc-dec-in-conditions)
+    learner_->anticipate(nullptr);
+    older_.reset();
   }
   log_step(step, record);
   if (options_.on_step) options_.on_step(record);
@@ -223,20 +213,9 @@ void Trainer::take(const Step& step) {
   }
 }
 
-// Exchanges the router's values with the older ones; fills those first if there are none.
-void Trainer::swap_routers() {
-  const bool fill = older_routers_.empty();
-  size_t at = 0;
-  for (const TrainedParam& p : table_.params()) {
-    if (!is_router(p)) continue;
-    float* values = masters_.values.data() + p.offset;
-    if (fill) {
-      older_routers_.insert(older_routers_.end(), values, values + p.values());
-    } else {
-      std::swap_ranges(values, values + p.values(), older_routers_.begin() + static_cast<std::ptrdiff_t>(at));
-    }
-    at += static_cast<size_t>(p.values());
-  }
+// After a rollback the weights of its checkpoint choose the routes for some steps.
+void Trainer::anticipate() {
+  older_ = state_.anticipate_left > 0 ? std::make_unique<MasterWeights>(masters_) : nullptr;
 }
 
 void Trainer::roll_back(const SpikeGuard::Verdict& verdict) {
@@ -257,8 +236,7 @@ void Trainer::roll_back(const SpikeGuard::Verdict& verdict) {
   state_.rollbacks = rollbacks;
   state_.skipped = skipped;
   state_.anticipate_left = recipe_.guard.anticipate;
-  older_routers_.clear();
-  if (state_.anticipate_left > 0) swap_routers();
+  anticipate();
   ++state_.data.salt;
   state_.data.waiting.clear();
   log_event("rollback",
@@ -286,7 +264,7 @@ void Trainer::inject(Step& step) {
 }
 
 void Trainer::checkpoint() {
-  // While the router's weights are held back, the checkpoint of the rollback is the one to go on from.
+  // While older weights choose the routes, the checkpoint of the rollback is the one to go on from.
   if (state_.anticipate_left > 0 && state_.stage < std::ssize(recipe_.stages)) return;
   state_.guard_loss.assign(guard_.loss.values().begin(), guard_.loss.values().end());
   state_.guard_norm.assign(guard_.norm.values().begin(), guard_.norm.values().end());

@@ -77,7 +77,7 @@ class Trainer {
   void log_event(const std::string& event, const std::string& detail);
   bool trained(const TrainedParam& p) const;
   PassOptions pass_options() const;
-  void swap_routers();
+  void anticipate();
 
   const Recipe& recipe_;
   const ParamTable& table_;
@@ -89,7 +89,7 @@ class Trainer {
   SpikeGuard guard_;
   TrainState state_;
   std::vector<float> gradients_;
-  std::vector<float> older_routers_;  ///< gate.weight and gate.bias values of the rollback, one after another
+  std::unique_ptr<MasterWeights> older_;  ///< of the last rollback, while they choose the routes
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<Learner> learner_;
   int64_t begun_ = 0;  ///< steps of this process

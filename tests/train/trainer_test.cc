@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -39,6 +40,7 @@ class Toy : public Learner {
     for (const RowDocument& d : documents) {
       for (const int32_t id : d.tokens) hash = hash * 31 + static_cast<uint64_t>(id);
     }
+    if (older_ != nullptr) hash ^= std::bit_cast<uint32_t>(older_->values[0]);
     size_t next = 0;
     for_each_param(
         table_.config(), table_.mtp_blocks(),
@@ -56,6 +58,7 @@ class Toy : public Learner {
     }
     return f;
   }
+  void anticipate(const MasterWeights* older) override { older_ = older; }
   PassFigures evaluate(const Row& documents, const PassOptions&) override {
     PassFigures f;
     for (const float w : compute_) f.lm += static_cast<double>(w) * static_cast<double>(w);
@@ -68,6 +71,7 @@ class Toy : public Learner {
  private:
   const ParamTable& table_;
   const MasterWeights& masters_;
+  const MasterWeights* older_ = nullptr;
   std::vector<float> compute_;
   int64_t* crash_;
 };
