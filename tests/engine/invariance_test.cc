@@ -117,7 +117,7 @@ TEST_CASE("chunks, threads and company on every target of this CPU") {
     CAPTURE(name(target));
     for (const auto& golden : test::golden_models()) {
       CAPTURE(golden.name);
-      const auto sequences = test::cut_sequences(golden, 45);
+      const auto sequences = test::cut_sequences(golden, 24);
       for (const Numerics& numerics : test::all_numerics()) {
         CAPTURE(name(numerics.mode));
         auto options = test::runtime_options(numerics, 1), shared = test::runtime_options(numerics, 2);
