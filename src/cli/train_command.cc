@@ -17,6 +17,7 @@
 #include "engine/bench/environment.h"
 #include "engine/cost.h"
 #include "engine/machine_measure.h"
+#include "train/report.h"
 #include "train/session.h"
 
 namespace fathom::cli {
@@ -95,6 +96,15 @@ std::string run_json(const TrainArguments& a, const Runtime<float>& runtime) {
          "\n";
 }
 
+// The page of the run; what is wrong with it does not cost the run its model.
+void write_report(const std::filesystem::path& folder) {
+  try {
+    write_atomically(folder / "report.html", run_report(folder));
+  } catch (const Error& error) {
+    say("fathom: no report: {}\n", error.what());
+  }
+}
+
 void run(const TrainArguments& a) {
   RuntimeOptions runtime_options;
   runtime_options.pool = {a.threads, !a.no_pin};
@@ -141,6 +151,7 @@ void run(const TrainArguments& a) {
   const auto trainer = session->trainer(std::move(options));
   const bool done = trainer->run();
   view.finish();
+  write_report(session->folder().path());
   const std::string folder = printable(session->folder().path().string(), 400);
   if (!done) {
     say("fathom: stopped at step {}; fathom train --resume {} goes on\n", trainer->state().step, folder);

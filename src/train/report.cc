@@ -227,8 +227,8 @@ std::map<std::string, std::string> run_charts(const RunLog& log) {
 
 std::string run_report(const std::filesystem::path& folder) {
   const auto file = folder / "log.jsonl";
-  const RunLog log =
-      in_context(printable(file.string(), 400), [&] { return RunLog::parse(read_text(file, kMaxLogBytes)); });
+  const std::string text = read_text(file, kMaxLogBytes);  // its errors name the file
+  const RunLog log = in_context(printable(file.string(), 400), [&] { return RunLog::parse(text); });
   const std::string name =
       folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();
   std::string out(kHead);
@@ -247,8 +247,8 @@ std::string run_report(const std::filesystem::path& folder) {
   }
   std::sort(evaluations.begin(), evaluations.end());
   for (const auto& path : evaluations) {
-    const Json report =
-        in_context(printable(path.string(), 400), [&] { return parse_json(read_text(path, kMaxJsonBytes)); });
+    const std::string json = read_text(path, kMaxJsonBytes);
+    const Json report = in_context(printable(path.string(), 400), [&] { return parse_json(json); });
     if (report.is_object()) out += evaluation(report, path.stem().string());
   }
   out += "<h2>How it was made</h2>\n" + details(folder / "run.json", "run.json") +

@@ -83,5 +83,20 @@ TEST_CASE("mistakes are named before the model works") {
   CHECK(run_fathom({"eval", "--count", "0"}).status == 2);
 }
 
+TEST_CASE("fathom report writes a run's page") {
+  const auto folder = std::filesystem::temp_directory_path() / ("report-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  CHECK(run_fathom({"report", folder.string()}).err.find("fathom: " + folder.string() + "/log.jsonl") == 0);
+  std::ofstream(folder / "log.jsonl") << "{\"step\":1,\"lm\":2.5}\n{\"step\":2,\"lm\":2.25}\n";
+  const auto made = run_fathom({"report", folder.string()});
+  CHECK(made.out == (folder / "report.html").string() + "\n");
+  CHECK(content(folder / "report.html").find("<polyline") != std::string::npos);
+  CHECK(run_fathom({"report", folder.string(), "--out", "/proc/x/y"}).status == 1);
+  std::ofstream(folder / "log.jsonl") << "what\n{}\n";
+  CHECK(run_fathom({"report", folder.string()}).err.find("log.jsonl: line 1: expected a JSON object") !=
+        std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace fathom::test
