@@ -27,8 +27,8 @@ AnswerWriter::AnswerWriter(std::shared_ptr<const Tokenizer> tokenizer, AnswerOpt
       text_(tokenizer_, false),
       parser_(options_.completion),
       stop_(options_.stops),
-      think_end_(tokenizer_->id_of(protocol::kThinkEnd)),
-      dsml_(tokenizer_->id_of(protocol::kDsml)),
+      think_end_(tokenizer_->id_of(protocol::kThinkEnd).value_or(-1)),
+      dsml_(tokenizer_->id_of(protocol::kDsml).value_or(-1)),
       reasoning_(!options_.raw && options_.completion.start == CompletionOptions::Start::reasoning) {
   if (options_.sampling.repetition_penalty != 1) history_.add_prompt(prompt);
 }
@@ -49,12 +49,12 @@ bool AnswerWriter::loops() const {
 
 void AnswerWriter::close_thinking(ThinkingEnd why) {
   thinking_end_ = why;
-  forced_.assign(1, *think_end_);
+  forced_.assign(1, think_end_);
 }
 
 // A token that does not depend on the logits, if one is due.
 std::optional<int32_t> AnswerWriter::forced() {
-  if (reasoning_ && think_end_ && forced_.empty()) {
+  if (reasoning_ && think_end_ >= 0 && forced_.empty()) {
     const int64_t left = options_.max_tokens - tokens_;
     if (options_.thinking_budget >= 0 && reasoning_tokens_ >= options_.thinking_budget) {
       close_thinking(ThinkingEnd::budget);
@@ -79,9 +79,9 @@ int32_t AnswerWriter::choose(std::span<const float> logits, int64_t position) {
   if (constrained) options_.constraint->accept(id);
   // An end within the reasoning ends the reasoning, so that there is an answer.
   const bool ends = std::ranges::find(options_.stop_tokens, id) != options_.stop_tokens.end();
-  if (ends && reasoning_ && think_end_ && options_.answer_reserve > 0) {
+  if (ends && reasoning_ && think_end_ >= 0 && options_.answer_reserve > 0) {
     thinking_end_ = ThinkingEnd::eos;
-    id = *think_end_;
+    id = think_end_;
   }
   return id;
 }
@@ -113,8 +113,8 @@ void AnswerWriter::push(int32_t id, std::vector<AnswerEvent>& out) {
   for (CompletionEvent& e : parser_.feed(piece, added ? Piece::special : Piece::plain))
     emit(std::move(e), out);
   // The end of a block of calls ends the answer.
-  if (!options_.completion.parse_tool_calls || !dsml_) return;
-  if (id == *dsml_) {
+  if (!options_.completion.parse_tool_calls || dsml_ < 0) return;
+  if (id == dsml_) {
     in_close_tag_ = last_text_.ends_with("</");
     block_tail_.clear();
   } else if (in_close_tag_) {
@@ -143,7 +143,7 @@ std::optional<int32_t> AnswerWriter::next(std::span<const float> logits, int64_t
   ++tokens_;
   ids_.push_back(id);
   ++history_.answer[id];
-  const bool ends_thinking = think_end_ && id == *think_end_;
+  const bool ends_thinking = id == think_end_;
   if (options_.logprobs >= 0 && !(reasoning_ && ends_thinking))
     pending_.push_back(log_probabilities(logits, id, options_.logprobs));
   if (reasoning_) ++reasoning_tokens_;

@@ -88,7 +88,7 @@ class AnswerWriter {
   std::string block_tail_;  // the text since the last DSML token that followed "</"
   bool in_close_tag_ = false;
   std::string last_text_;
-  std::optional<int32_t> think_end_, dsml_;
+  int32_t think_end_, dsml_;  // -1: the vocabulary has none
   bool reasoning_;
   bool looped_ = false;
   bool block_closed_ = false;

@@ -41,9 +41,9 @@ void Scheduler::finish(Sequence& s, Outcome outcome) {
   r.stats.prompt_tokens = static_cast<int64_t>(s.request.prompt.size());
   const auto now = Clock::now();
   const auto seconds = [](auto from, auto to) { return std::chrono::duration<double>(to - from).count(); };
-  if (!s.started) r.stats.queue_seconds = seconds(s.submitted, now);
-  if (s.started && !s.first_token) r.stats.prefill_seconds = seconds(*s.started, now);
-  if (s.first_token) r.stats.decode_seconds = seconds(*s.first_token, now);
+  if (!s.has_started) r.stats.queue_seconds = seconds(s.submitted, now);
+  if (s.has_started && !s.has_token) r.stats.prefill_seconds = seconds(s.started, now);
+  if (s.has_token) r.stats.decode_seconds = seconds(s.first_token, now);
   if (outcome != Outcome::failed && s.kv && s.request.cache_write) keep_state(s);
   s.kv.reset();
   share_.leave(s.request.key, s.request.user);
@@ -103,9 +103,10 @@ bool Scheduler::fits_memory(const Sequence& s) const {
 }
 
 void Scheduler::start(Sequence& s) {
+  s.has_started = true;
   s.started = Clock::now();
-  s.result.stats.queue_seconds = std::chrono::duration<double>(*s.started - s.submitted).count();
-  s.writer.emplace(tokenizer_, s.request.options, s.request.prompt);
+  s.result.stats.queue_seconds = std::chrono::duration<double>(s.started - s.submitted).count();
+  s.writer = std::make_unique<AnswerWriter>(tokenizer_, s.request.options, s.request.prompt);
   s.tokens = s.request.prompt;
   const bool reads = s.request.cache_read && s.request.prompt_logprobs < 0;
   PrefixCache::Found found;
@@ -235,9 +236,10 @@ void Scheduler::advance(Sequence& s, int64_t count, std::span<const float> logit
   }
   if (s.unread() > 0) return;
   const auto now = Clock::now();
-  if (!s.first_token) {
+  if (!s.has_token) {
+    s.has_token = true;
     s.first_token = now;
-    s.result.stats.prefill_seconds = std::chrono::duration<double>(now - *s.started).count();
+    s.result.stats.prefill_seconds = std::chrono::duration<double>(now - s.started).count();
     s.result.stats.first_token_seconds = std::chrono::duration<double>(now - s.submitted).count();
     if (s.request.cache_write) keep_state(s);
   }

@@ -15,8 +15,9 @@ struct Scheduler::Sequence {
   std::shared_ptr<AnswerSink> sink;
   std::shared_ptr<Ticket> ticket;
   Clock::time_point submitted;
-  std::optional<Clock::time_point> started, first_token;
-  std::optional<AnswerWriter> writer;
+  bool has_started = false, has_token = false;
+  Clock::time_point started, first_token;  ///< if so
+  std::unique_ptr<AnswerWriter> writer;    ///< null in the queue
   std::unique_ptr<KvState> kv;
   std::vector<int32_t> tokens;  ///< prompt and answer
   int64_t branch = 0;           ///< a position whose state is kept when the prompt has been read so far

@@ -177,8 +177,8 @@ void read_message(const Fields::Item& item, ApiCall& call, std::vector<std::stri
   }
   if (role == "system") {
     for (size_t i = before; i < call.request.messages.size(); ++i) {
-      std::string& text = *call.request.messages[i].content;
-      text = "<system-reminder>\n" + text + "\n</system-reminder>";
+      const std::string text = call.request.messages[i].content.value_or("");
+      call.request.messages[i].content = fmt::format("<system-reminder>\n{}\n</system-reminder>", text);
     }
   }
   message.finish();
