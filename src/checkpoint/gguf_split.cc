@@ -81,11 +81,15 @@ std::vector<GgufPart> read_gguf_parts(const fs::path& path) {
     bad_input("{}: split.count: expected a file named like MODEL-00001-of-{:05}.gguf, found another",
               printable(path.string(), 400), count);
   }
+  for (int64_t number = 1; number <= count; ++number) {
+    if (number != name->number) parts.push_back(read_sibling(*name, number));
+  }
+  parts.insert(parts.begin() + (name->number - 1), std::move(named));
   int64_t tensors = 0;
   for (int64_t number = 1; number <= count; ++number) {
-    parts.push_back(number == name->number ? std::move(named) : read_sibling(*name, number));
-    check_belongs(parts.back().file.metadata, number, count);
-    tensors += std::ssize(parts.back().file.tensors);
+    const GgufFile& file = parts[static_cast<size_t>(number - 1)].file;
+    check_belongs(file.metadata, number, count);
+    tensors += std::ssize(file.tensors);
   }
   const GgufMetadata& first = parts.front().file.metadata;
   constexpr const char* kTensors = "split.tensors.count";

@@ -158,12 +158,11 @@ std::string price_line(std::string_view name, const TokenPrice& price, std::stri
                      decimal(price.miss * 1'000'000), decimal(price.output * 1'000'000), remark);
 }
 
-std::string own_price_lines(const CostModel& model, const PlanOptions& options) {
-  const TokenPrice* price = options.prices ? options.prices->of(model.name) : nullptr;
+std::string own_price_lines(const CostModel& model, const PriceFile& prices) {
+  const TokenPrice* price = prices.of(model.name);
   if (!price) return {};
-  return fmt::format("\n  own prices, {} per 1M tokens: cache hit / miss / output\n",
-                     options.prices->currency) +
-         price_line(options.prices->name, *price, "");
+  return fmt::format("\n  own prices, {} per 1M tokens: cache hit / miss / output\n", prices.currency) +
+         price_line(prices.name, *price, "");
 }
 
 std::string price_lines(const CostModel& model) {
@@ -225,8 +224,10 @@ ordered_json price_json(const CostModel& model, const PlanOptions& options) {
     for (const PriceTable& table : price_tables())
       add(table.name, table.valid_from, "USD", table.of(model.name), table.note);
   }
-  if (const TokenPrice* price = options.prices ? options.prices->of(model.name) : nullptr)
-    add(options.prices->name, "", options.prices->currency, *price, "given");
+  if (options.prices) {
+    const PriceFile& own = *options.prices;
+    if (const TokenPrice* price = own.of(model.name)) add(own.name, "", own.currency, *price, "given");
+  }
   return out;
 }
 
@@ -319,7 +320,7 @@ std::string plan_table(std::span<const CostModel> models, const PlanOptions& opt
           stated.kv);
     }
     if (has_price(model)) out += price_lines(model);
-    out += own_price_lines(model, options);
+    if (options.prices) out += own_price_lines(model, *options.prices);
     out += "\n";
   }
   return out + kConvention + "\n";

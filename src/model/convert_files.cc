@@ -75,7 +75,8 @@ NewFiles::~NewFiles() {
   for (const auto& [path, bytes] : replaced_) {
     try {
       write_atomically(path, bytes);
-    } catch (const Error&) {  // the first failure is the one to report
+    } catch (const Error&) {
+      continue;  // the first failure is the one to report
     }
   }
 }
