@@ -48,8 +48,8 @@ std::vector<std::string> overrides_of(const TrainArguments& a) {
   }
   if (!a.from.empty()) {
     out.push_back("from=" + fs::absolute(model_folder(resolve_model(a.from))).string());
-    out.push_back("model=null");
-    out.push_back("tokenizer=null");
+    out.emplace_back("model=null");
+    out.emplace_back("tokenizer=null");
   }
   if (!a.optimizer.empty()) out.push_back("optimizer.kind=" + a.optimizer);
   out.insert(out.end(), a.set.begin(), a.set.end());

@@ -204,7 +204,9 @@ static void linear_bf16(const Bf16* x, int64_t rows, int64_t x_stride, const Wei
     if (format == LinearFormat::fp4) return one_row_bf16<Bf16FromFp4>(x, w, first, last, y);
     if (w.dtype == DType::MXFP4) return one_row_bf16<Bf16FromMxfp4>(x, w, first, last, y);
   }
-  if (format == LinearFormat::bf16) {
+  // Many rows pay for a copy of the panel: in place, weight rows a power of two apart share cache sets, and
+  // memory is waited for.
+  if (format == LinearFormat::bf16 && rows < 4 * kTileRows) {
     return panels_in_place<Bf16Dot>(x, rows, x_stride, w, first, last, y, y_stride);
   }
   const int64_t width = (w.cols + 127) / 128 * 128 + 32;  // rows a power of two apart would share cache sets
@@ -214,7 +216,9 @@ static void linear_bf16(const Bf16* x, int64_t rows, int64_t x_stride, const Wei
       [&](int64_t o, int64_t n) {
         for (int64_t i = 0; i < n; ++i) {
           Bf16* out = buffer + i * width;
-          if (exact && format == LinearFormat::fp8) {
+          if (format == LinearFormat::bf16) {
+            decode_bf16_to<Bf16InPlace>(w, o + i, o + i + n, out);
+          } else if (exact && format == LinearFormat::fp8) {
             decode_bf16_to<Bf16FromFp8>(w, o + i, o + i + n, out);
           } else if (exact && format == LinearFormat::fp4) {
             decode_bf16_to<Bf16FromFp4>(w, o + i, o + i + n, out);

@@ -20,8 +20,8 @@ struct TrainingPass {
   double balance_weight = 0;
   /// [rows, k] ascending: experts of a learned layer, chosen elsewhere; null: the router chooses.
   const int32_t* chosen_experts = nullptr;
-  /// Of a chunk, for the balance loss of its whole document: tokens that each expert of the layer got, and the
-  /// document's length; null: each span is a whole sequence.
+  /// Of a chunk, for the balance loss of its whole document: tokens that each expert of the layer got, and
+  /// the document's length; null: each span is a whole sequence.
   const std::vector<int64_t>* sequence_load = nullptr;
   int64_t sequence_tokens = 0;
 };

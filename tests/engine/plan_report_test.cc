@@ -116,11 +116,10 @@ TEST_CASE("any folder with a config can be planned; what is neither is refused")
   CHECK(model.name == "ragged");
   CHECK(model.total_parameters() > 0);
   CHECK(model.attention.size() == 3);
-  CHECK_THROWS_WITH_AS(
-      plan_model("no/such/folder"),
-      "model: expected v4-flash, v4-flash-base, v4-flash-0731, v4-pro, v4-pro-0813, v3.2 or a "
-      "checkpoint's path, found \"no/such/folder\"",
-      Error);
+  CHECK_THROWS_WITH_AS(plan_model("no/such/folder"),
+                       "model: expected v4-flash, v4-flash-base, v4-flash-0731, v4-pro, v4-pro-0813, v3.2, a "
+                       "checkpoint's path or its name under models/, found \"no/such/folder\"",
+                       Error);
 }
 
 TEST_CASE("bytes of a checkpoint are those of its files") {
