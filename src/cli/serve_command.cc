@@ -33,6 +33,7 @@ struct ServeArguments {
   std::string price_table = std::string(kDefaultPriceTable);
   bool no_auth = false, strict_fields = false, no_extensions = false;
   int port = 8080, io_threads = 2, max_rows = 256, max_queue = 1024, drain_seconds = 30;
+  double queue_seconds = 600, max_seconds = 0;
   int64_t max_connections = 16'384;
   std::string max_body = "64M";
 };
@@ -93,6 +94,8 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments
   options.scheduler.max_sequences = arguments.max_rows;
   options.scheduler.cache_bytes = arguments.cache == "0" ? 0 : parse_bytes(arguments.cache, "--cache");
   options.scheduler.memory_bytes = opened.memory_bytes;
+  options.scheduler.queue_seconds = arguments.queue_seconds;
+  options.scheduler.answer_seconds = arguments.max_seconds;
   options.max_queue = arguments.max_queue;
   served->engine =
       std::make_unique<EngineThread>(opened.model, std::move(opened.runtime), opened.tokenizer, options);
@@ -183,6 +186,14 @@ void register_serve(CLI::App& app) {
       ->check(CLI::Range(1, 65536));
   command->add_option("--max-queue", arguments->max_queue, "requests that may wait")
       ->check(CLI::Range(1, 1000000));
+  command
+      ->add_option("--queue-seconds", arguments->queue_seconds,
+                   "longest wait of a request in the queue (default: 600)")
+      ->check(CLI::Range(0.001, 1e6));
+  command
+      ->add_option("--max-seconds", arguments->max_seconds,
+                   "longest time of an answer, its wait included; 0: any (default: 0)")
+      ->check(CLI::Range(0.0, 1e6));
   command->add_option("--max-body", arguments->max_body, "largest request body (default: 64M)");
   command->add_option("--max-connections", arguments->max_connections, "connections at once")
       ->check(CLI::Range(1, 1000000));

@@ -23,6 +23,12 @@ std::string read(const std::filesystem::path& path) {
   return text.str();
 }
 
+server::KeyEntry named(const std::string& id) {
+  server::KeyEntry entry;
+  entry.id = id;
+  return entry;
+}
+
 JobReport report(const std::string& id, const std::string& key, Picos total) {
   JobReport r;
   r.request_hex = id;
@@ -41,8 +47,8 @@ JobReport report(const std::string& id, const std::string& key, Picos total) {
 TEST_CASE("keys are found by their hash and kept nowhere else") {
   const test::TempFolder folder;
   const auto path = folder.path() / "keys.toml";
-  const std::string alice = Keys::add(path, "alice");
-  const std::string bob = Keys::add(path, "bob");
+  const std::string alice = Keys::add(path, named("alice"));
+  const std::string bob = Keys::add(path, named("bob"));
   CHECK(alice != bob);
   const std::string text = read(path);
   CHECK(text.find(alice) == std::string::npos);
@@ -55,8 +61,40 @@ TEST_CASE("keys are found by their hash and kept nowhere else") {
   CHECK_FALSE(keys->find(alice)->admin);
   CHECK(keys->find(alice.substr(0, alice.size() - 1)) == nullptr);
   CHECK(keys->find("") == nullptr);
-  CHECK_THROWS_AS(Keys::add(path, "alice"), Error);
-  CHECK_THROWS_AS(Keys::add(path, "a\nb"), Error);
+  CHECK_THROWS_AS(Keys::add(path, named("alice")), Error);
+  CHECK_THROWS_AS(Keys::add(path, named("a\nb")), Error);
+}
+
+TEST_CASE("what a key may do is written as it is read") {
+  const test::TempFolder folder;
+  const auto path = folder.path() / "keys.toml";
+  server::KeyEntry entry = named("carol");
+  entry.metrics = true;
+  entry.models = {"a", "b-c"};
+  entry.concurrency = 3;
+  entry.requests_per_minute = 20;
+  entry.tokens_per_minute = 90'000;
+  entry.priority = Priority::low;
+  entry.balance = server::to_picos(12.5);
+  Keys::add(path, named("plain"));
+  const std::string key = Keys::add(path, entry);
+  const auto keys = Keys::open(path);
+  const server::KeyEntry* read_back = keys->find(key);
+  REQUIRE(read_back);
+  CHECK(read_back->inference);
+  CHECK(read_back->metrics);
+  CHECK_FALSE(read_back->admin);
+  CHECK(read_back->models == entry.models);
+  CHECK(read_back->concurrency == 3);
+  CHECK(read_back->requests_per_minute == 20);
+  CHECK(read_back->tokens_per_minute == 90'000);
+  CHECK(read_back->priority == Priority::low);
+  CHECK(read_back->balance == entry.balance);
+  CHECK(keys->entries().at(0).priority == Priority::high);
+  CHECK(keys->entries().at(0).requests_per_minute == 0);
+  entry.id = "dave";
+  entry.models = {"a\"]\nadmin = [\""};
+  CHECK_THROWS_AS(Keys::add(path, entry), Error);
 }
 
 TEST_CASE("key files that are no good name the field") {
@@ -67,7 +105,11 @@ TEST_CASE("key files that are no good name the field") {
   for (const std::string& bad :
        {std::string("salt ="), std::string("salt = \"00\"\n"), salt + "[[key]]\nid = \"a\"\nhash = \"xyz\"\n",
         salt + "[[key]]\n" + hash, salt + "[[key]]\nid = \"a\"\n" + hash + "scopes = [\"all\"]\n",
-        salt + "[[key]]\nid = \"a\"\n" + hash + "balance = -1\n"}) {
+        salt + "[[key]]\nid = \"a\"\n" + hash + "balance = -1\n",
+        salt + "[[key]]\nid = \"a\"\n" + hash + "requests_per_minute = 0\n",
+        salt + "[[key]]\nid = \"a\"\n" + hash + "tokens_per_minute = \"many\"\n",
+        salt + "[[key]]\nid = \"a\"\n" + hash + "priority = \"top\"\n",
+        salt + "[[key]]\nid = \"a\"\n" + hash + "request_per_minute = 5\n"}) {
     CAPTURE(bad);
     std::ofstream(path) << bad;
     CHECK_THROWS_AS(Keys::open(path), Error);

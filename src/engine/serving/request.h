@@ -42,7 +42,9 @@ struct AnswerResult {
   std::optional<std::string> stop_string;
   std::vector<Repair> repairs;
   bool context_full = false, out_of_memory = false, looped = false;
-  std::string error;  ///< of a failed one
+  bool queue_timeout = false;  ///< failed: it waited too long
+  bool time_over = false;      ///< finished, but cut: it ran too long
+  std::string error;           ///< of a failed one
   AnswerStats stats;
   /// If asked for: of prompt tokens 1.. given those before.
   std::vector<TokenLogprobs> prompt_logprobs;

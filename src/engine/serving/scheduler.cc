@@ -65,6 +65,31 @@ void Scheduler::drop_cancelled() {
   remove_finished();
 }
 
+// Those that waited too long, or write for too long.
+void Scheduler::drop_late() {
+  const auto now = Clock::now();
+  const auto older = [&](const Sequence& s, double seconds) {
+    return std::chrono::duration<double>(now - s.submitted).count() > seconds;
+  };
+  for (const auto& s : waiting_) {
+    if (!older(*s, options_.queue_seconds)) continue;
+    s->result.queue_timeout = true;
+    s->result.error = "queue: it waited too long";
+    finish(*s, Outcome::failed);
+  }
+  if (options_.answer_seconds > 0) {
+    for (const auto& s : running_) {
+      if (s->finished || !older(*s, options_.answer_seconds)) continue;
+      s->result.time_over = true;
+      std::vector<AnswerEvent> events;
+      s->writer->cut(events);
+      if (!events.empty()) s->sink->events(std::move(events));
+      finish(*s, Outcome::finished);
+    }
+  }
+  remove_finished();
+}
+
 void Scheduler::cancel_all() {
   for (Sequences* list : {&waiting_, &running_}) {
     for (const auto& s : *list) finish(*s, Outcome::cancelled);
@@ -276,6 +301,7 @@ void Scheduler::run_each(const std::vector<Planned>& planned) {
 
 bool Scheduler::step() {
   drop_cancelled();
+  drop_late();
   admit();
   const std::vector<Planned> planned = plan();
   if (planned.empty()) return false;

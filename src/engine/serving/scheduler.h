@@ -24,6 +24,8 @@ struct SchedulerOptions {
   int64_t cache_bytes = int64_t{1} << 30;
   int64_t cache_interval = 4096;  ///< tokens of a long prompt after which its state is kept
   int64_t memory_bytes = 0;       ///< bound of the states of running requests; 0: none
+  double queue_seconds = 600;     ///< a request that waits longer fails
+  double answer_seconds = 0;      ///< since its submission, after which an answer is cut; 0: no bound
 };
 
 struct SchedulerStats {
@@ -60,6 +62,7 @@ class Scheduler {
   };
 
   void drop_cancelled();
+  void drop_late();
   void admit();
   Sequences::iterator next_waiting();
   void start(Sequence& s);

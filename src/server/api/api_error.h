@@ -22,10 +22,10 @@ class ApiError : public std::exception {
   const char* what() const noexcept override { return message.c_str(); }
 
   int status;
-  std::string code;     ///< "invalid_json", "model_not_found", ...; empty: the same word as the type
-  std::string message;  ///< for people; starts with the field's path where there is one
-  std::string param;    ///< the field's path, or empty
-  int retry_after = 0;  ///< seconds, of 429 and 503
+  std::string code;        ///< "invalid_json", "model_not_found", ...; empty: the same word as the type
+  std::string message;     ///< for people; starts with the field's path where there is one
+  std::string param;       ///< the field's path, or empty
+  double retry_after = 0;  ///< seconds, of 429 and 503
 };
 
 /// 400 about a field: "messages[1].role: expected a string, found 5".

@@ -48,7 +48,7 @@ JsonValue ReplyWriter::logprob_entries(const std::vector<TokenLogprobs>& tokens,
 }
 
 bool lacked_resources(const AnswerResult& result) {
-  return result.outcome == Outcome::cancelled || result.out_of_memory;
+  return result.outcome == Outcome::cancelled || result.out_of_memory || result.time_over;
 }
 
 JsonValue openai_usage(const ReplyUsage& u, bool with_reasoning) {

@@ -163,6 +163,7 @@ JsonValue AnswerJob::fathom_object(const AnswerResult& result) const {
     out.push_back({"matched_tokens", json_integer(result.stats.matched_tokens)});
   std::string detail = result.context_full                    ? "context"
                        : result.out_of_memory                 ? "memory"
+                       : result.time_over                     ? "time"
                        : result.outcome == Outcome::cancelled ? "shutdown"
                        : result.stats.completion_tokens == result.stats.reasoning_tokens &&
                                setup_.call.max_tokens.value_or(1) > 0
@@ -213,6 +214,8 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
     if (result.outcome == Outcome::failed && !error_) {
       error_ = result.out_of_memory
                    ? ApiError(503, "service_unavailable", "the memory for this context cannot be had")
+               : result.queue_timeout
+                   ? ApiError(408, "queue_timeout", "the request has waited in the queue for too long")
                    : ApiError(500, "internal_error", "The engine failed on this request");
       report_.status = "error";
       report_.code = error_->status;

@@ -1,5 +1,9 @@
 // Routes that read a prompt: answers, counts of tokens, the prompt itself.
+#include <sodium.h>
+
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <ctime>
 
 #include "base/error.h"
@@ -49,6 +53,41 @@ Dialect guessed_dialect(const JsonValue& body, const HttpRequest& http) {
   return body.find("messages") ? Dialect::chat : Dialect::responses;
 }
 
+constexpr std::array<const char*, kPriorities> kTiers = {"priority", "default", "flex"};
+
+// What was asked for, by the header or the body, but no more than the key may have.
+Priority granted_priority(const Exchange& exchange, const std::string& tier) {
+  Priority asked = tier == "priority" ? Priority::high : tier == "flex" ? Priority::low : Priority::normal;
+  if (const std::string* header = exchange.http.find("x-fathom-priority")) {
+    if (*header != "high" && *header != "normal" && *header != "low") {
+      refuse("x-fathom-priority", "expected high, normal or low, found '{}'", printable(*header, 64));
+    }
+    asked = *header == "high" ? Priority::high : *header == "low" ? Priority::low : Priority::normal;
+  }
+  return exchange.key ? std::max(asked, exchange.key->priority) : asked;
+}
+
+bool is_visible(char c) { return c > 0x20 && c < 0x7F; }
+
+// Two requests with one digest are the same request.
+std::string digest_of(const Exchange& exchange) {
+  const std::string text = std::string(exchange.route.name) + '\n' + exchange.http.body;
+  std::string digest(crypto_generichash_BYTES, '\0');
+  crypto_generichash(reinterpret_cast<unsigned char*>(digest.data()), digest.size(),
+                     reinterpret_cast<const unsigned char*>(text.data()), text.size(), nullptr, 0);
+  return digest;
+}
+
+HttpReply source_reply(std::shared_ptr<ReplySource> source) {
+  HttpReply reply;
+  if (source->streams()) {
+    reply.content_type = "text/event-stream; charset=utf-8";
+    reply.fields = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}};
+  }
+  reply.source = std::move(source);
+  return reply;
+}
+
 }  // namespace
 
 ApiCall Service::State::read_call(const Exchange& exchange) const {
@@ -79,6 +118,26 @@ ServedModel& Service::State::resolve(ApiCall& call, const Exchange& exchange) {
 }
 
 HttpReply Service::State::start_answer(Exchange& exchange) {
+  const std::string* name = exchange.http.find("idempotency-key");
+  if (!name) return new_answer(exchange);
+  if (name->empty() || name->size() > 255 || !std::ranges::all_of(*name, is_visible))
+    refuse("Idempotency-Key", "expected 1 to 255 visible ASCII characters, found others");
+  const std::string entry = exchange.key_id() + '\0' + *name;
+  if (auto again = idempotency.find(entry, digest_of(exchange))) {
+    metrics.count_request(std::string(exchange.route.name), 200);
+    return source_reply(std::move(again));
+  }
+  try {
+    HttpReply reply = new_answer(exchange);
+    reply.source = idempotency.keep(entry, std::move(reply.source));
+    return reply;
+  } catch (...) {
+    idempotency.forget(entry);
+    throw;
+  }
+}
+
+HttpReply Service::State::new_answer(Exchange& exchange) {
   JobSetup setup;
   setup.call = read_call(exchange);
   ServedModel& model = resolve(setup.call, exchange);
@@ -94,8 +153,9 @@ HttpReply Service::State::start_answer(Exchange& exchange) {
   setup.identity.model = setup.call.dialect == Dialect::messages ? setup.call.model : model.name;
   setup.identity.fingerprint = model.fingerprint;
   setup.identity.extensions = options.extensions;
-  if (setup.call.service_tier == "flex" || setup.call.service_tier == "priority")
-    setup.identity.service_tier = setup.call.service_tier;
+  const Priority priority = granted_priority(exchange, setup.call.service_tier);
+  for (EngineRequest& request : setup.prepared.requests) request.priority = priority;
+  setup.identity.service_tier = kTiers[static_cast<size_t>(priority)];
   setup.identity.token_bytes = [tokenizer = model.tokenizer](int32_t id) {
     return std::string(tokenizer->token_bytes(id));
   };
@@ -138,13 +198,15 @@ HttpReply Service::State::start_answer(Exchange& exchange) {
     const std::lock_guard lock(mutex);
     if (--running[key] == 0) running.erase(key);
   };
-  setup.report = [this, leave](const JobReport& report) {
+  setup.report = [this, leave, key = exchange.key](const JobReport& report) {
     leave();
     metrics.count_request(report.route, report.code);
     metrics.count_answer(report);
+    if (key) {  // the prompt was taken when it was admitted
+      rates.charge(*key, report.stats.completion_tokens, std::chrono::steady_clock::now());
+    }
     if (ledger) ledger->finish(report);
   };
-  const bool streams = setup.call.stream;
   auto job = std::make_shared<AnswerJob>(std::move(setup));
   bool begun = false;
   try {
@@ -162,13 +224,9 @@ HttpReply Service::State::start_answer(Exchange& exchange) {
     }
     throw;
   }
-  HttpReply reply;
-  if (streams) {
-    reply.content_type = "text/event-stream; charset=utf-8";
-    reply.fields = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}};
-  }
-  reply.source = std::move(job);
-  return reply;
+  if (exchange.key)
+    rates.charge(*exchange.key, opening.stats.prompt_tokens, std::chrono::steady_clock::now());
+  return source_reply(std::move(job));
 }
 
 HttpReply Service::State::count_tokens(Exchange& exchange) {

@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
@@ -14,6 +15,11 @@ namespace {
 
 constexpr size_t kHashBytes = 32;
 constexpr int64_t kMaxFileBytes = 16 << 20;
+constexpr int64_t kMaxCount = 1'000'000'000'000;
+constexpr std::array<std::string_view, kPriorities> kPriorityNames = {"high", "normal", "low"};
+constexpr std::array<std::string_view, 9> kMembers = {
+    "id",       "hash",   "scopes", "models", "concurrency", "requests_per_minute", "tokens_per_minute",
+    "priority", "balance"};
 
 std::string hash_of(std::string_view key, std::string_view salt) {
   std::string hash(kHashBytes, '\0');
@@ -21,6 +27,16 @@ std::string hash_of(std::string_view key, std::string_view salt) {
                      reinterpret_cast<const unsigned char*>(key.data()), key.size(),
                      reinterpret_cast<const unsigned char*>(salt.data()), salt.size());
   return hash;
+}
+
+// A text that may stand between quotation marks.
+const std::string& checked_text(const std::string& text, const char* name) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte > 0x7E || c == '"' || c == '\\')
+      bad_input("{}: expected letters, digits and signs, found '{}'", name, printable(text));
+  }
+  return text;
 }
 
 std::string to_hex(std::string_view bytes) {
@@ -40,11 +56,23 @@ std::string from_hex(const std::string& hex, const std::string& where) {
   return bytes;
 }
 
+int64_t read_count(const toml::table& table, const char* name, const std::string& where) {
+  if (!table.contains(name)) return 0;
+  const auto count = table[name].value_exact<int64_t>();
+  if (!count || *count < 1 || *count > kMaxCount)
+    bad_input("{}.{}: expected an integer from 1 to {}, found something else", where, name, kMaxCount);
+  return *count;
+}
+
 KeyEntry read_entry(const toml::table& table, const std::string& where) {
   KeyEntry entry;
   const auto id = table["id"].value<std::string>();
   if (!id || id->empty() || id->size() > 128) bad_input("{}.id: expected a name, found none", where);
   entry.id = *id;
+  for (const auto& [name, value] : table) {
+    if (std::ranges::find(kMembers, name.str()) == kMembers.end())
+      bad_input("{}: expected a member that is known, found '{}'", where, printable(std::string(name.str())));
+  }
   if (const auto* scopes = table["scopes"].as_array()) {
     entry.inference = false;
     for (const auto& scope : *scopes) {
@@ -63,17 +91,54 @@ KeyEntry read_entry(const toml::table& table, const std::string& where) {
   if (const auto* models = table["models"].as_array()) {
     for (const auto& model : *models) entry.models.push_back(model.value_or(std::string()));
   }
-  entry.concurrency = table["concurrency"].value_or(int64_t{0});
+  entry.concurrency = read_count(table, "concurrency", where);
+  entry.requests_per_minute = read_count(table, "requests_per_minute", where);
+  entry.tokens_per_minute = read_count(table, "tokens_per_minute", where);
+  if (table.contains("priority")) {
+    const std::string word = table["priority"].value_or(std::string());
+    const auto found = std::ranges::find(kPriorityNames, word);
+    if (found == kPriorityNames.end())
+      bad_input("{}.priority: expected high, normal or low, found '{}'", where, printable(word));
+    entry.priority = static_cast<Priority>(found - kPriorityNames.begin());
+  }
   if (table.contains("balance")) {
     const auto balance = table["balance"].value<double>();
     if (!balance || !(*balance >= 0 && *balance <= 1e6))
       bad_input("{}.balance: expected an amount from 0 to 1000000, found something else", where);
-    entry.balance = static_cast<Picos>(std::llround(*balance * 1e6)) * 1'000'000;
+    entry.balance = to_picos(*balance);
   }
   return entry;
 }
 
+// What an entry has beside id and hash, as it is read.
+std::string members_text(const KeyEntry& entry) {
+  std::string text;
+  const auto list = [&](const char* name, const std::vector<std::string>& words) {
+    text += fmt::format("{} = [", name);
+    for (size_t i = 0; i < words.size(); ++i)
+      text += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", checked_text(words[i], name));
+    text += "]\n";
+  };
+  std::vector<std::string> scopes;
+  if (entry.inference) scopes.emplace_back("inference");
+  if (entry.metrics) scopes.emplace_back("metrics");
+  if (entry.admin) scopes.emplace_back("admin");
+  if (scopes.size() != 1 || !entry.inference) list("scopes", scopes);
+  if (!entry.models.empty()) list("models", entry.models);
+  for (const auto& [name, count] : {std::pair{"concurrency", entry.concurrency},
+                                    {"requests_per_minute", entry.requests_per_minute},
+                                    {"tokens_per_minute", entry.tokens_per_minute}}) {
+    if (count > 0) text += fmt::format("{} = {}\n", name, count);
+  }
+  if (entry.priority != Priority::high)
+    text += fmt::format("priority = \"{}\"\n", kPriorityNames[static_cast<size_t>(entry.priority)]);
+  if (entry.balance) text += fmt::format("balance = {}\n", decimal(*entry.balance));
+  return text;
+}
+
 }  // namespace
+
+Picos to_picos(double amount) { return static_cast<Picos>(std::llround(amount * 1e6)) * 1'000'000; }
 
 std::unique_ptr<Keys> Keys::open(const std::filesystem::path& path) {
   const std::string where = printable(path.string());
@@ -98,13 +163,14 @@ std::unique_ptr<Keys> Keys::open(const std::filesystem::path& path) {
   return keys;
 }
 
-std::string Keys::add(const std::filesystem::path& path, const std::string& id) {
+std::string Keys::add(const std::filesystem::path& path, const KeyEntry& entry) {
+  const std::string& id = entry.id;
   std::string text;
   std::string salt(kHashBytes, '\0');
   if (std::filesystem::exists(path)) {
     const auto keys = open(path);
-    for (const KeyEntry& entry : keys->entries_) {
-      if (entry.id == id)
+    for (const KeyEntry& other : keys->entries_) {
+      if (other.id == id)
         bad_input("id: expected a new name, found '{}' in {}", printable(id), printable(path.string()));
     }
     text = read_text(path, kMaxFileBytes);
@@ -114,15 +180,12 @@ std::string Keys::add(const std::filesystem::path& path, const std::string& id) 
     text = "# Keys of fathom serve, as keyed hashes. `fathom keys FILE NAME` adds one.\nsalt = \"" +
            to_hex(salt) + "\"\n";
   }
-  for (const char c : id) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte > 0x7E || c == '"' || c == '\\')
-      bad_input("id: expected letters, digits and signs, found '{}'", printable(id));
-  }
+  (void)checked_text(id, "id");
   std::string random(24, '\0');
   randombytes_buf(random.data(), random.size());
   const std::string key = "sk-" + to_hex(random);
   text += fmt::format("\n[[key]]\nid = \"{}\"\nhash = \"{}\"\n", id, to_hex(hash_of(key, salt)));
+  text += members_text(entry);
   write_atomically(path, text);
   return key;
 }

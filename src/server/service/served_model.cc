@@ -48,10 +48,6 @@ SamplingParams sampling_of(const ApiCall& call, const ServedModel& model, bool t
   return params;
 }
 
-Priority priority_of(const std::string& tier) {
-  return tier == "priority" ? Priority::high : tier == "flex" ? Priority::low : Priority::normal;
-}
-
 std::vector<int32_t> completion_ids(const ApiCall& call, const ServedModel& model,
                                     const ApiCall::RawPrompt& prompt, size_t index) {
   const int32_t bos = model.setup.bos;
@@ -96,7 +92,6 @@ PreparedCall prepare(const ApiCall& call, const ServedModel& model, bool countin
   PreparedCall out;
   out.seed = call.seed ? static_cast<uint64_t>(*call.seed) : random_seed();
   EngineRequest base;
-  base.priority = priority_of(call.service_tier);
   base.user = call.user;
   base.cache_read = call.cache_read;
   base.cache_write = call.cache_write;

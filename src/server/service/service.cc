@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "server/api/json_text.h"
@@ -49,6 +50,24 @@ void check_content(const HttpRequest& request) {
   }
 }
 
+bool is_answer(Route route) {
+  return route == Route::chat || route == Route::completions || route == Route::responses ||
+         route == Route::messages;
+}
+
+std::string limits_text(const KeyEntry& key) {
+  std::string text;
+  if (key.requests_per_minute > 0) text = fmt::format("{} requests", key.requests_per_minute);
+  if (key.tokens_per_minute > 0)
+    text += fmt::format("{}{} tokens", text.empty() ? "" : " and ", key.tokens_per_minute);
+  return text;
+}
+
+constexpr const char* kExposed =
+    "x-request-id, request-id, retry-after, retry-after-ms, x-ratelimit-limit-requests, "
+    "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
+    "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
+
 bool is_open(Route route) { return route == Route::health || route == Route::ready; }
 
 }  // namespace
@@ -85,15 +104,18 @@ Service::Service(ServiceOptions options, std::vector<std::unique_ptr<ServedModel
 }
 
 // Engines end before the ledger that their last reports go to.
-Service::~Service() { state_->models.clear(); }
+Service::~Service() {
+  state_->idempotency.stop();
+  state_->models.clear();
+}
 
 HttpReply Service::State::error_reply(const ApiError& error, ErrorShape shape, const std::string& hex) const {
   HttpReply reply = json_reply(error_body(error, shape, "req_" + hex), error.status);
   if (error.status == 401) reply.fields.emplace_back("www-authenticate", "Bearer");
   if (error.status == 429 || error.status == 503) {
-    const int wait = std::clamp(error.retry_after, 1, 60);
-    reply.fields.emplace_back("retry-after", std::to_string(wait));
-    reply.fields.emplace_back("retry-after-ms", std::to_string(wait * 1000));
+    const double wait = error.retry_after > 0 ? std::min(error.retry_after, 60.0) : 1;
+    reply.fields.emplace_back("retry-after", std::to_string(std::lround(std::ceil(wait))));
+    reply.fields.emplace_back("retry-after-ms", std::to_string(std::lround(std::ceil(wait * 1000))));
     reply.fields.emplace_back("x-should-retry", "true");
   }
   if (error.status == 402) reply.fields.emplace_back("x-should-retry", "false");
@@ -143,6 +165,16 @@ void Service::State::check_scope(const Exchange& exchange) const {
   if (!ok) throw ApiError(403, "permission_denied", "key: expected the scope of this route, found others");
 }
 
+void Service::State::limit_rate(const Exchange& exchange) {
+  if (!exchange.key || !is_answer(exchange.route.route)) return;
+  const auto wait = rates.admit(*exchange.key, std::chrono::steady_clock::now());
+  if (!wait) return;
+  ApiError error(429, "rate_limit_exceeded",
+                 fmt::format("key: expected at most {} in a minute, found more", limits_text(*exchange.key)));
+  error.retry_after = *wait;
+  throw error;
+}
+
 void Service::State::add_cors(const HttpRequest& request, HttpReply& reply) const {
   const std::string* origin = request.find("origin");
   if (!origin || options.cors_origins.empty()) return;
@@ -152,7 +184,7 @@ void Service::State::add_cors(const HttpRequest& request, HttpReply& reply) cons
   if (!known || origin->size() > 256) return;
   reply.fields.emplace_back("access-control-allow-origin", *origin);
   reply.fields.emplace_back("vary", "Origin");
-  reply.fields.emplace_back("access-control-expose-headers", "x-request-id, request-id, retry-after");
+  reply.fields.emplace_back("access-control-expose-headers", kExposed);
   if (request.method != "OPTIONS") return;
   reply.fields.emplace_back("access-control-allow-methods", "GET, POST, DELETE, OPTIONS");
   reply.fields.emplace_back("access-control-max-age", "600");
@@ -192,6 +224,7 @@ HttpReply Service::State::answer(Exchange& exchange) {
   }
   authenticate(exchange);
   check_scope(exchange);
+  limit_rate(exchange);
   if (http.method == "POST") check_content(http);
   switch (exchange.route.route) {
     case Route::chat:
@@ -257,6 +290,11 @@ HttpReply Service::handle(HttpRequest request) {
   }
   reply.fields.emplace_back("x-request-id", "req_" + exchange.hex);
   reply.fields.emplace_back("request-id", "req_" + exchange.hex);
+  if (exchange.key && is_answer(exchange.route.route)) {
+    const HeaderFields limits = state_->rates.fields(*exchange.key, exchange.shape == ErrorShape::anthropic,
+                                                     std::chrono::steady_clock::now());
+    reply.fields.insert(reply.fields.end(), limits.begin(), limits.end());
+  }
   state_->add_cors(exchange.http, reply);
   if (!reply.source) state_->metrics.count_request(std::string(exchange.route.name), reply.status);
   return reply;

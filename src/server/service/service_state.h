@@ -5,9 +5,11 @@
 #include <map>
 #include <mutex>
 
+#include "server/service/idempotency.h"
 #include "server/service/keys.h"
 #include "server/service/ledger.h"
 #include "server/service/metrics.h"
+#include "server/service/rate_limits.h"
 #include "server/service/routes.h"
 #include "server/service/service.h"
 
@@ -29,6 +31,8 @@ struct Service::State {
   std::unique_ptr<Keys> keys;
   std::unique_ptr<Ledger> ledger;
   Metrics metrics;
+  RateLimits rates;
+  Idempotency idempotency;
   std::atomic<bool> draining = false;
   std::mutex mutex;
   std::map<std::string, int64_t> running;  // answers per key; guarded by mutex
@@ -38,11 +42,13 @@ struct Service::State {
   void check_host(const HttpRequest& request) const;
   void authenticate(Exchange& exchange) const;
   void check_scope(const Exchange& exchange) const;
+  void limit_rate(const Exchange& exchange);
   HttpReply error_reply(const ApiError& error, ErrorShape shape, const std::string& hex) const;
   void add_cors(const HttpRequest& request, HttpReply& reply) const;
 
   // answers.cc
   HttpReply start_answer(Exchange& exchange);
+  HttpReply new_answer(Exchange& exchange);
   ApiCall read_call(const Exchange& exchange) const;
   ServedModel& resolve(ApiCall& call, const Exchange& exchange);
   HttpReply count_tokens(Exchange& exchange);

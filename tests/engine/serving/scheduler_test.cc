@@ -229,3 +229,30 @@ TEST_CASE("log probabilities of a prompt") {
     CHECK(heard->result->prompt_logprobs[i].chosen.id == r.prompt[i + 1]);
   CHECK(heard->result->stats.completion_tokens == 0);
 }
+
+TEST_CASE("a request that waits too long fails, an answer that takes too long is cut") {
+  test::Served served;
+  SchedulerOptions options;
+  options.max_sequences = 1;
+  options.queue_seconds = 1e-9;
+  Scheduler full = served.scheduler(options);
+  auto late = std::make_shared<Heard>();
+  full.submit(served.request("Compute 1 + 2."), late, std::make_shared<Ticket>());
+  run_all(full);
+  REQUIRE(late->result);
+  CHECK(late->result->outcome == Outcome::failed);
+  CHECK(late->result->queue_timeout);
+  CHECK(full.idle());
+
+  options = {};
+  options.answer_seconds = 1e-9;
+  Scheduler slow = served.scheduler(options);
+  auto cut = std::make_shared<Heard>();
+  slow.submit(served.request("Compute 1 + 2."), cut, std::make_shared<Ticket>());
+  run_all(slow);
+  REQUIRE(cut->result);
+  CHECK(cut->result->outcome == Outcome::finished);
+  CHECK(cut->result->time_over);
+  CHECK(cut->result->end == AnswerEnd::length);
+  CHECK(slow.idle());
+}
