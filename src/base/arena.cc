@@ -1,9 +1,9 @@
 #include "base/arena.h"
 
 #include <algorithm>
-#include <new>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 
 namespace fathom {
 namespace {
@@ -11,7 +11,7 @@ constexpr size_t kAlign = 64;
 constexpr size_t kFirstBlock = size_t{1} << 20;
 }  // namespace
 
-void Arena::Deleter::operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(kAlign)); }
+void Arena::Deleter::operator()(std::byte* p) const { free_huge(p); }
 
 void* Arena::allocate_bytes(size_t bytes) {
   bytes = (bytes + kAlign - 1) / kAlign * kAlign;
@@ -22,7 +22,7 @@ void* Arena::allocate_bytes(size_t bytes) {
   if (block_ == blocks_.size()) {
     const size_t last = blocks_.empty() ? kFirstBlock : std::min(blocks_.back().size * 2, size_t{1} << 28);
     const size_t size = std::max(bytes, last);
-    auto* data = static_cast<std::byte*>(::operator new(size, std::align_val_t(kAlign), std::nothrow));
+    std::byte* data = allocate_huge(size);
     if (!data)
       fail(ErrorCode::out_of_memory, "scratch memory: expected {} bytes more, the system has none", size);
     blocks_.push_back({std::unique_ptr<std::byte, Deleter>(data), size, static_cast<size_t>(bytes_)});

@@ -4,10 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "kernels/machine_peak.h"
 
 namespace fathom {
@@ -43,7 +43,11 @@ uint64_t sum_words(const uint64_t* words, int64_t count) {
 double measure_bandwidth(ThreadPool& pool, const MeasureOptions& options) {
   const int64_t words = std::max<int64_t>(options.bytes, 1 << 20) / 8;
   constexpr int64_t kGrain = 1 << 17;  // 1 MiB
-  const std::unique_ptr<uint64_t[]> memory(new (std::nothrow) uint64_t[static_cast<size_t>(words)]);
+  struct Free {
+    void operator()(uint64_t* p) const { free_huge(reinterpret_cast<std::byte*>(p)); }
+  };
+  const std::unique_ptr<uint64_t[], Free> memory(
+      reinterpret_cast<uint64_t*>(allocate_huge(static_cast<size_t>(words) * 8)));
   if (!memory) {
     fail(ErrorCode::out_of_memory, "measure: expected {} bytes of memory, found less", words * 8);
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/huge_pages.h"
 #include "base/thread_pool.h"
 #include "checkpoint/checkpoint.h"
 #include "model/numerics.h"
@@ -74,7 +75,7 @@ class ComputeWeights {
   };
   ModelParams<WeightView> params_;
   std::vector<Copy> copies_;
-  std::vector<std::byte> bytes_;
+  std::vector<std::byte, HugeAllocator<std::byte>> bytes_;
 };
 
 }  // namespace fathom

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "base/rng.h"
 #include "engine/bench/bench.h"
 #include "engine/bench/environment.h"
@@ -61,7 +62,7 @@ class Weights {
  private:
   int64_t rows_;
   WeightView view_;
-  std::vector<std::byte> values_, scales_;
+  std::vector<std::byte, HugeAllocator<std::byte>> values_, scales_;
 };
 
 struct Mode {
