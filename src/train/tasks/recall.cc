@@ -32,9 +32,8 @@ std::vector<std::string> keys_for(Draw& draw, int64_t count, int64_t kind) {
   return keys;
 }
 
-}  // namespace
-
-void make_kv(Draw& draw, const Difficulty& d, Problem& p) {
+// Pairs, and the values of some of them, or of all in another order.
+void make_pairs(Draw& draw, const Difficulty& d, bool all, Problem& p) {
   const int64_t least[] = {2, 3, 6, 12, 24}, most[] = {4, 8, 16, 32, 60};
   const int64_t pairs = d.size > 0 ? d.size : draw.between(by_level(d, least), by_level(d, most));
   const auto keys = keys_for(draw, pairs, draw.below(3));
@@ -48,7 +47,8 @@ void make_kv(Draw& draw, const Difficulty& d, Problem& p) {
                          : fmt::format("The code of {} is {}. ", key, values.back());
   }
   text.back() = '\n';  // for the blank or newline after the last pair
-  const int64_t asked = std::min<int64_t>(pairs, d.level == 1 || draw.chance(0.5) ? 1 : draw.between(2, 4));
+  const int64_t some = all || d.level == 1 || draw.chance(0.5) ? 1 : draw.between(2, 4);
+  const int64_t asked = all ? pairs : std::min(pairs, some);
   std::vector<size_t> order(keys.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   draw.shuffle(order);
@@ -68,6 +68,11 @@ void make_kv(Draw& draw, const Difficulty& d, Problem& p) {
   p.answer = comma_list(answers);
   p.checked_trace = with_check(p.trace, around + "ok");
 }
+
+}  // namespace
+
+void make_kv(Draw& draw, const Difficulty& d, Problem& p) { make_pairs(draw, d, false, p); }
+void make_lookup(Draw& draw, const Difficulty& d, Problem& p) { make_pairs(draw, d, true, p); }
 
 void make_table(Draw& draw, const Difficulty& d, Problem& p) {
   const int64_t most_rows[] = {3, 4, 6, 10, 16};
