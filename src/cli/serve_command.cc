@@ -13,6 +13,7 @@
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
 #include "cli/say.h"
+#include "engine/serving/model_identity.h"
 #include "server/http/listener.h"
 #include "server/service/keys.h"
 #include "server/service/ledger.h"
@@ -27,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 struct ServeArguments {
   ModelOptions model;
   std::string name;  // of the model; empty: its folder's
-  std::string host = "127.0.0.1", keys, config, ledger, cache = "1G";
+  std::string host = "127.0.0.1", keys, config, ledger, cache = "1G", cache_dir, cache_disk = "16G";
   std::string prompt_encoding;
   std::vector<std::string> allow_hosts, cors_origins;
   std::string price_table = std::string(kDefaultPriceTable);
@@ -96,6 +97,13 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments
   options.scheduler.memory_bytes = opened.memory_bytes;
   options.scheduler.queue_seconds = arguments.queue_seconds;
   options.scheduler.answer_seconds = arguments.max_seconds;
+  if (!arguments.cache_dir.empty()) {
+    DiskCacheOptions& disk = options.scheduler.disk;
+    disk.identity = model_identity(*opened.model, *opened.runtime);
+    disk.folder = std::filesystem::path(arguments.cache_dir) / disk.identity;
+    disk.max_bytes = parse_bytes(arguments.cache_disk, "--cache-disk");
+    disk.log = [](const std::string& text) { say("fathom: {}\n", text); };
+  }
   options.max_queue = arguments.max_queue;
   served->engine =
       std::make_unique<EngineThread>(opened.model, std::move(opened.runtime), opened.tokenizer, options);
@@ -182,6 +190,9 @@ void register_serve(CLI::App& app) {
   command->add_flag("--no-extensions", arguments->no_extensions, "leave cost and fathom out of answers");
   command->add_option("--cache", arguments->cache,
                       "most memory of states kept for later requests (default: 1G)");
+  command->add_option("--cache-dir", arguments->cache_dir,
+                      "folder where states are kept across restarts (default: none)");
+  command->add_option("--cache-disk", arguments->cache_disk, "most bytes in that folder (default: 16G)");
   command->add_option("--max-rows", arguments->max_rows, "requests in the batch at once")
       ->check(CLI::Range(1, 65536));
   command->add_option("--max-queue", arguments->max_queue, "requests that may wait")

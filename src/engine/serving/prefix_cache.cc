@@ -3,88 +3,93 @@
 #include <algorithm>
 
 namespace fathom {
-namespace {
 
-// Finds entries; what decides is the comparison of the tokens themselves.
-uint64_t mixed(uint64_t hash, uint64_t value) {
-  hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
-  return hash ^ (hash >> 29);
-}
+PrefixCache::PrefixCache(int64_t max_bytes, std::unique_ptr<DiskCache> disk)
+    : max_bytes_(max_bytes), disk_(std::move(disk)) {}
 
-int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  const auto end = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
-  return end - a.begin();
-}
+PrefixCache::~PrefixCache() = default;
 
-}  // namespace
-
-std::vector<uint64_t> PrefixCache::page_hashes(const std::string& scope, std::span<const int32_t> ids) {
-  uint64_t hash = std::hash<std::string>()(scope);
-  std::vector<uint64_t> pages{hash};
-  for (size_t i = 0; i < ids.size(); ++i) {
-    hash = mixed(hash, static_cast<uint64_t>(ids[i]) + 1);
-    if ((i + 1) % kPage == 0) pages.push_back(hash);
-  }
-  return pages;
-}
-
-PrefixCache::Found PrefixCache::find(const std::string& scope, std::span<const int32_t> ids, int64_t limit) {
-  Found found;
-  const std::vector<uint64_t> pages = page_hashes(scope, ids);
-  Entries::iterator best = entries_.end();
-  for (size_t page = pages.size(); page-- > 0 && found.matched == 0;) {
-    const auto bucket = by_page_.find(pages[page]);
-    if (bucket == by_page_.end()) continue;
-    int64_t candidates = 0;
-    for (const Entries::iterator entry : bucket->second) {
-      if (++candidates > kCandidates) break;
-      if (entry->scope != scope) continue;
-      const int64_t common = std::min(common_prefix(ids, entry->ids), limit);
-      found.matched = std::max(found.matched, common);
-      const int64_t held = entry->state.held(common);
-      if (held > found.tokens) {
-        found.tokens = held;
-        best = entry;
-      }
+PrefixCache::Match PrefixCache::best(const std::string& scope, std::span<const int32_t> ids,
+                                     int64_t limit) const {
+  Match match;
+  index_.candidates(scope, ids, [&](PageIndex::Item& item, int64_t common) {
+    auto& entry = static_cast<Entry&>(item);
+    common = std::min(common, limit);
+    match.matched = std::max(match.matched, common);
+    const int64_t held = entry.state.held(common);
+    if (held > match.tokens) {
+      match.tokens = held;
+      match.entry = *entry.place;
     }
+    return match.tokens;
+  });
+  return match;
+}
+
+PrefixCache::Found PrefixCache::find(const std::string& scope, std::span<const int32_t> ids, int64_t limit,
+                                     const NewState& new_state) {
+  Found found;
+  while (disk_) {
+    const DiskCache::Match file = disk_->find(scope, ids, limit);
+    found.matched = std::max(found.matched, file.matched);
+    if (file.tokens <= best(scope, ids, limit).tokens) break;
+    KvState state = new_state();
+    // A damaged file is gone from the index now: the next best has its turn.
+    if (!disk_->load(*file.entry, state)) continue;
+    insert(scope, file.entry->ids, state, /*to_disk=*/false);
+    found.tokens = state.truncate(file.tokens);
+    found.state = std::make_unique<KvState>(std::move(state));
+    return found;
   }
-  if (best == entries_.end()) return found;
-  entries_.splice(entries_.begin(), entries_, best);
-  found.state = std::make_unique<KvState>(best->state.fork());
-  found.tokens = found.state->truncate(found.tokens);
+  const Match match = best(scope, ids, limit);
+  found.matched = std::max(found.matched, match.matched);
+  if (!match.entry) return found;
+  entries_.splice(entries_.begin(), entries_, match.entry->place);
+  found.state = std::make_unique<KvState>(match.entry->state.fork());
+  found.tokens = found.state->truncate(match.tokens);
   return found;
 }
 
-void PrefixCache::erase(Entries::iterator entry) {
-  for (const uint64_t page : entry->pages) {
-    const auto bucket = by_page_.find(page);
-    bucket->second.remove(entry);
-    if (bucket->second.empty()) by_page_.erase(bucket);
+PrefixCache::Reserved PrefixCache::reserve(const std::string& scope, std::span<const int32_t> ids,
+                                           int64_t limit) {
+  const Match match = best(scope, ids, limit);
+  Reserved reserved{match.entry, nullptr};
+  if (disk_) {
+    DiskCache::Match file = disk_->find(scope, ids, limit);
+    if (file.tokens > match.tokens) reserved.on_disk = std::move(file.entry);
   }
-  bytes_ -= entry->bytes;
-  entries_.erase(entry);
+  return reserved;
 }
 
-void PrefixCache::insert(const std::string& scope, std::span<const int32_t> ids, const KvState& state) {
-  const int64_t size = state.bytes().total() + static_cast<int64_t>(ids.size_bytes());
-  if (ids.empty() || size > max_bytes_) return;
-  std::vector<uint64_t> pages = page_hashes(scope, ids);
-  const auto bucket = by_page_.find(pages.back());
-  if (bucket != by_page_.end()) {
-    for (const Entries::iterator entry : bucket->second) {
-      if (entry->scope == scope && std::ranges::equal(entry->ids, ids)) {
-        entries_.splice(entries_.begin(), entries_, entry);
-        return;
-      }
-    }
-  }
-  while (!entries_.empty() && bytes_ + size > max_bytes_) {
-    erase(std::prev(entries_.end()));
+// Takes out what was used longest ago and nobody is about to use.
+bool PrefixCache::make_room(int64_t size) {
+  for (auto it = entries_.end(); bytes_ + size > max_bytes_ && it != entries_.begin();) {
+    --it;
+    if (it->use_count() > 1) continue;
+    index_.remove(**it);
+    bytes_ -= (*it)->bytes;
+    it = entries_.erase(it);
     ++evictions_;
   }
-  entries_.push_front({scope, {ids.begin(), ids.end()}, std::move(pages), state.fork(), size});
+  return bytes_ + size <= max_bytes_;
+}
+
+void PrefixCache::insert(const std::string& scope, std::span<const int32_t> ids, const KvState& state,
+                         bool to_disk) {
+  if (ids.empty()) return;
+  if (to_disk && disk_) disk_->put(scope, ids, state);
+  const int64_t size = state.bytes().total() + static_cast<int64_t>(ids.size_bytes());
+  if (size > max_bytes_) return;
+  if (auto* const same = static_cast<Entry*>(index_.find_equal(scope, ids))) {
+    entries_.splice(entries_.begin(), entries_, same->place);
+    return;
+  }
+  if (!make_room(size)) return;
+  entries_.push_front(
+      std::make_shared<Entry>(PageIndex::Item{scope, {ids.begin(), ids.end()}}, state.fork(), size));
+  entries_.front()->place = entries_.begin();
   bytes_ += size;
-  for (const uint64_t page : entries_.front().pages) by_page_[page].push_front(entries_.begin());
+  index_.add(*entries_.front());
 }
 
 }  // namespace fathom

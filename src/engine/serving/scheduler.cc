@@ -13,7 +13,8 @@ Scheduler::Scheduler(const Model& model, Runtime<float>& runtime, std::shared_pt
       runtime_(runtime),
       tokenizer_(std::move(tokenizer)),
       options_(options),
-      cache_(options.cache_bytes) {}
+      cache_(options.cache_bytes,
+             options.disk.folder.empty() ? nullptr : std::make_unique<DiskCache>(options.disk)) {}
 
 Scheduler::~Scheduler() = default;
 
@@ -22,6 +23,9 @@ void Scheduler::submit(EngineRequest request, std::shared_ptr<AnswerSink> sink,
   FATHOM_CHECK(!request.prompt.empty());
   share_.enter(request.key, request.user);
   waiting_.push_back(std::make_unique<Sequence>(std::move(request), std::move(sink), std::move(ticket)));
+  Sequence& s = *waiting_.back();
+  if (s.reads_cache())
+    s.reserved = cache_.reserve(s.request.cache_scope, s.request.prompt, std::ssize(s.request.prompt) - 1);
 }
 
 void Scheduler::finish(Sequence& s, Outcome outcome) {
@@ -44,7 +48,7 @@ void Scheduler::finish(Sequence& s, Outcome outcome) {
   if (!s.has_started) r.stats.queue_seconds = seconds(s.submitted, now);
   if (s.has_started && !s.has_token) r.stats.prefill_seconds = seconds(s.started, now);
   if (s.has_token) r.stats.decode_seconds = seconds(s.first_token, now);
-  if (outcome != Outcome::failed && s.kv && s.request.cache_write) keep_state(s);
+  if (outcome != Outcome::failed && s.kv && s.request.cache_write) keep_state(s, true);
   s.kv.reset();
   share_.leave(s.request.key, s.request.user);
   s.sink->done(r);
@@ -98,10 +102,11 @@ void Scheduler::cancel_all() {
 }
 
 // The state after what was read; the last token of an answer may not have been.
-void Scheduler::keep_state(Sequence& s) {
+void Scheduler::keep_state(Sequence& s, bool to_disk) {
   const int64_t read = s.kv->position();
   if (read > 0)
-    cache_.insert(s.request.cache_scope, std::span(s.tokens).first(static_cast<size_t>(read)), *s.kv);
+    cache_.insert(s.request.cache_scope, std::span(s.tokens).first(static_cast<size_t>(read)), *s.kv,
+                  to_disk);
 }
 
 Scheduler::Sequences::iterator Scheduler::next_waiting() {
@@ -133,10 +138,13 @@ void Scheduler::start(Sequence& s) {
   s.result.stats.queue_seconds = std::chrono::duration<double>(s.started - s.submitted).count();
   s.writer = std::make_unique<AnswerWriter>(tokenizer_, s.request.options, s.request.prompt);
   s.tokens = s.request.prompt;
-  const bool reads = s.request.cache_read && s.request.prompt_logprobs < 0;
   PrefixCache::Found found;
   // At least the last token runs again, for its logits.
-  if (reads) found = cache_.find(s.request.cache_scope, s.tokens, std::ssize(s.tokens) - 1);
+  if (s.reads_cache()) {
+    found = cache_.find(s.request.cache_scope, s.tokens, std::ssize(s.tokens) - 1,
+                        [&] { return model_.new_state(runtime_.numerics()); });
+  }
+  s.reserved = {};
   s.kv =
       found.state ? std::move(found.state) : std::make_unique<KvState>(model_.new_state(runtime_.numerics()));
   s.result.stats.cached_tokens = found.tokens;
@@ -256,7 +264,8 @@ void Scheduler::advance(Sequence& s, int64_t count, std::span<const float> logit
   if (position < prompt) {
     s.sink->prefill(position, prompt);
     const bool keep = position == s.branch || position % options_.cache_interval == 0;
-    if (keep && s.request.cache_write) keep_state(s);
+    // Long states hold these positions themselves: no file for each.
+    if (keep && s.request.cache_write) keep_state(s, position == s.branch);
     return;
   }
   if (s.unread() > 0) return;
@@ -266,7 +275,7 @@ void Scheduler::advance(Sequence& s, int64_t count, std::span<const float> logit
     s.first_token = now;
     s.result.stats.prefill_seconds = std::chrono::duration<double>(now - s.started).count();
     s.result.stats.first_token_seconds = std::chrono::duration<double>(now - s.submitted).count();
-    if (s.request.cache_write) keep_state(s);
+    if (s.request.cache_write) keep_state(s, true);
   }
   std::vector<AnswerEvent> events;
   const auto last = logits.subspan(static_cast<size_t>(logit_rows - 1) * vocab, vocab);
@@ -324,6 +333,7 @@ SchedulerStats Scheduler::stats() const {
   stats.cache_bytes = cache_.bytes();
   stats.cache_entries = cache_.entries();
   stats.cache_evictions = cache_.evictions();
+  if (cache_.disk()) stats.disk = cache_.disk()->stats();
   return stats;
 }
 

@@ -26,12 +26,14 @@ struct SchedulerOptions {
   int64_t memory_bytes = 0;       ///< bound of the states of running requests; 0: none
   double queue_seconds = 600;     ///< a request that waits longer fails
   double answer_seconds = 0;      ///< since its submission, after which an answer is cut; 0: no bound
+  DiskCacheOptions disk;          ///< states on disk too, if it has a folder
 };
 
 struct SchedulerStats {
   std::array<int64_t, kPriorities> queued{};
   int64_t running = 0, rows_last_step = 0, steps = 0;
   int64_t kv_bytes = 0, cache_bytes = 0, cache_entries = 0, cache_evictions = 0;
+  DiskCacheStats disk;
 };
 
 class Scheduler {
@@ -70,7 +72,7 @@ class Scheduler {
   void run(const std::vector<Planned>& planned);
   void run_each(const std::vector<Planned>& planned);
   void advance(Sequence& s, int64_t count, std::span<const float> logits, int64_t logit_rows);
-  void keep_state(Sequence& s);
+  void keep_state(Sequence& s, bool to_disk);
   void finish(Sequence& s, Outcome outcome);
   void remove_finished();
   bool fits_memory(const Sequence& s) const;

@@ -19,11 +19,13 @@ struct Scheduler::Sequence {
   Clock::time_point started, first_token;  ///< if so
   std::unique_ptr<AnswerWriter> writer;    ///< null in the queue
   std::unique_ptr<KvState> kv;
-  std::vector<int32_t> tokens;  ///< prompt and answer
-  int64_t branch = 0;           ///< a position whose state is kept when the prompt has been read so far
+  std::vector<int32_t> tokens;     ///< prompt and answer
+  int64_t branch = 0;              ///< a position whose state is kept when the prompt has been read so far
+  PrefixCache::Reserved reserved;  ///< in the queue: what it will go on from
   bool finished = false;
   AnswerResult result;
 
+  bool reads_cache() const { return request.cache_read && request.prompt_logprobs < 0; }
   /// Tokens that the model has not seen.
   int64_t unread() const { return static_cast<int64_t>(tokens.size()) - kv->position(); }
   bool reads_prompt() const { return kv->position() < static_cast<int64_t>(request.prompt.size()); }

@@ -64,7 +64,11 @@ std::string Metrics::text(const std::vector<SchedulerStats>& engines) const {
     all.kv_bytes += e.kv_bytes;
     all.cache_bytes += e.cache_bytes;
     all.cache_entries += e.cache_entries;
-    all.cache_evictions += e.cache_evictions;
+    all.cache_evictions += e.cache_evictions + e.disk.evictions;
+    all.disk.bytes += e.disk.bytes;
+    all.disk.hits += e.disk.hits;
+    all.disk.damaged += e.disk.damaged;
+    all.disk.failed_writes += e.disk.failed_writes;
   }
   const std::lock_guard lock(mutex_);
   std::string out;
@@ -90,6 +94,12 @@ std::string Metrics::text(const std::vector<SchedulerStats>& engines) const {
   gauge("fathom_kv_bytes", "gauge", "State of the running requests.", std::to_string(all.kv_bytes));
   head("fathom_cache_bytes", "gauge", "States kept for later requests.", out);
   out += fmt::format("fathom_cache_bytes{{tier=\"memory\"}} {}\n", all.cache_bytes);
+  out += fmt::format("fathom_cache_bytes{{tier=\"disk\"}} {}\n", all.disk.bytes);
+  gauge("fathom_cache_disk_hits_total", "counter", "States read from disk.", std::to_string(all.disk.hits));
+  gauge("fathom_cache_damaged_total", "counter", "Files of states that were damaged, and deleted.",
+        std::to_string(all.disk.damaged));
+  gauge("fathom_cache_failed_writes_total", "counter", "States that the disk did not take.",
+        std::to_string(all.disk.failed_writes));
   gauge("fathom_cache_evictions_total", "counter", "States that had to go.",
         std::to_string(all.cache_evictions));
   gauge("fathom_cost_total", "counter", "Price of all answers.", decimal(cost_));

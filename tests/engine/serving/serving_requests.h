@@ -5,7 +5,7 @@
 
 namespace fathom::test {
 
-struct Heard final : AnswerSink {
+struct Heard : AnswerSink {
   std::string reasoning, content;
   std::vector<TokenLogprobs> logprobs;
   std::optional<AnswerResult> result;
@@ -47,7 +47,7 @@ struct Served {
     r.key = "k";
     return r;
   }
-  Scheduler scheduler(SchedulerOptions options = {}) { return {*model, runtime, tokenizer, options}; }
+  Scheduler scheduler(const SchedulerOptions& options = {}) { return {*model, runtime, tokenizer, options}; }
   std::shared_ptr<Heard> alone(const EngineRequest& request) {
     Scheduler s = scheduler();
     auto heard = std::make_shared<Heard>();
