@@ -158,8 +158,8 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder,
   if (!options.sparse) check_space(state_->folder, state_->total_bytes);
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string file = shards.size() == 1
-                                 ? "model.safetensors"
-                                 : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+                                 ? options.stem + ".safetensors"
+                                 : fmt::format("{}-{:05}-of-{:05}.safetensors", options.stem, i + 1, shards.size());
     const std::string header = header_of(shards[i], options.metadata);
     auto offset = static_cast<int64_t>(header.size());
     int64_t size = offset;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "checkpoint/adapter.h"
 #include "cli/say.h"
 #include "engine/model_notes.h"
 
@@ -41,6 +42,7 @@ bool is_model(const fs::path& path) {
 
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("-m,--model", model, "Folder, .safetensors or .gguf file, or a name under models/");
+  command.add_option("--adapter", adapter, "Folder of a LoRA adapter to add to the model");
   command.add_option("--threads", threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
   command.add_option("--target", target, "Kernels: plain, avx2, avx512, avx512_bf16 (default: the best)");
   command.add_option("--numerics", numerics, "Arithmetic: exact, release, fast");
@@ -102,7 +104,7 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
   const bool gguf = opened.path.extension() == ".gguf";  // has its tokenizer inside
   std::error_code error;
   if (!gguf && fs::exists(file, error)) opened.tokenizer = Tokenizer::open(file);
-  const auto checkpoint = Checkpoint::open(opened.path);
+  auto checkpoint = Checkpoint::open(opened.path);
   if (gguf) {
     if (const std::string json = checkpoint->tokenizer_json(); !json.empty())
       opened.tokenizer = Tokenizer::from_json(json, opened.path.string());
@@ -110,6 +112,10 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
   if (tokenizer == TokenizerUse::needed && !opened.tokenizer) {
     fail(ErrorCode::not_found, "{}: expected a tokenizer.json, found none",
          printable(opened.path.string(), 400));
+  }
+  if (!options.adapter.empty()) {
+    ThreadPool pool(ThreadPoolOptions{options.threads, !options.no_pin});
+    checkpoint = merge_adapter(std::move(checkpoint), read_adapter(options.adapter), pool);
   }
   opened.model = Model::open(checkpoint);
   RuntimeOptions runtime;

@@ -18,6 +18,7 @@ namespace fathom::cli {
 
 struct ModelOptions {
   std::string model;     ///< -m: folder, file, or a name under models/; empty = the bundled model
+  std::string adapter;   ///< folder of a LoRA adapter to add to the model; empty = none
   int threads = 0;       ///< 0 = one per CPU of the affinity mask
   std::string target;    ///< plain, avx2, ...; empty = the best
   std::string numerics;  ///< exact, release, fast; empty = by command and weights
@@ -25,7 +26,7 @@ struct ModelOptions {
   bool no_pin = false;
   bool verbose = false;
 
-  /// Adds -m, --threads, --target, --numerics, --memory, --no-pin, -v.
+  /// Adds -m, --adapter, --threads, --target, --numerics, --memory, --no-pin, -v.
   void add_to(CLI::App& command);
 };
 

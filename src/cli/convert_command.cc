@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "checkpoint/adapter.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/progress_line.h"
@@ -15,7 +16,7 @@ namespace fathom::cli {
 namespace {
 
 struct ConvertArguments {
-  std::string source, to, dtype, out, max_shard;
+  std::string source, adapter, to, dtype, out, max_shard;
   int threads = 0;
   bool no_mtp = false, force = false;
 };
@@ -31,9 +32,12 @@ void run(const ConvertArguments& arguments) {
   options.draft_layers = !arguments.no_mtp;
   options.force = arguments.force;
   options.progress = byte_progress("converting");
-  const auto source = Checkpoint::open(resolve_model(arguments.source));
+  auto source = Checkpoint::open(resolve_model(arguments.source));
   for (const std::string& note : source->notes()) say("note: {}\n", note);
   ThreadPool pool(ThreadPoolOptions{arguments.threads});
+  if (!arguments.adapter.empty()) {
+    source = merge_adapter(std::move(source), read_adapter(arguments.adapter), pool);
+  }
   try {
     const ConvertReport report = convert(*source, arguments.out, pool, options);
     for (const std::string& note : report.notes) say("note: {}\n", note);
@@ -60,6 +64,8 @@ void register_convert(CLI::App& app) {
                    "f32, f16, bf16, fp8, release (FP8 and FP4 as released); for gguf also q8_0, mxfp4. "
                    "Default: what the source has")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "fp8", "release", "q8_0", "mxfp4"}));
+  command->add_option("--adapter", arguments->adapter,
+                      "Folder of a LoRA adapter: added to the matrices, in the dtype asked for");
   command->add_option("--out", arguments->out, "Folder or .gguf file to write")->required();
   command->add_flag(
       "--force", arguments->force,

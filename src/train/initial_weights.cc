@@ -26,6 +26,8 @@ void hc_base(float* base, int64_t size, int64_t n) {
 
 double deviation_of(const TrainedParam& p, const InitialWeights& options) {
   const std::string_view name = p.name;
+  if (name.ends_with(".lora_B.weight")) return 0;  // an adapter begins as nothing
+  if (name.ends_with(".lora_A.weight")) return 1 / std::sqrt(3 * static_cast<double>(p.cols));  // as PEFT's
   if (name == "embed.weight") return options.embed_deviation;
   if (name == "head.weight") return options.head_deviation;
   if (name.ends_with(".ape")) return kApeDeviation;

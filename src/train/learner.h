@@ -41,9 +41,9 @@ class Learner {
 
   /// Brings the compute weights up to date with the masters.
   virtual void refresh() = 0;
-  /// The losses of the documents, and their gradients added to `gradients`; a null Mat is frozen.
-  virtual PassFigures learn(const Row& documents, const PassOptions& options,
-                            const ModelParams<Mat<float>>& gradients) = 0;
+  /// The losses of the documents, and their gradients added to `gradients` [table.size()]: of all parameters,
+  /// in the indexer's warm-up of its own alone.
+  virtual PassFigures learn(const Row& documents, const PassOptions& options, float* gradients) = 0;
   /// From here on the router chooses as these older weights would for the same documents, while its weights
   /// and all else are the current ones; null: as the current ones. They must outlive their use.
   virtual void anticipate(const MasterWeights* older) = 0;

@@ -3,6 +3,10 @@
 /// section 13 (FP8, FP4 QAT).
 
 #include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +41,9 @@ MasterWeights initial_weights(const ParamTable& table, const InitialWeights& opt
 /// The values of a checkpoint. Throws Error naming a tensor that is absent, of another shape, or has a value
 /// that is not finite.
 MasterWeights load_masters(const ParamTable& table, const Checkpoint& checkpoint);
+/// The adapters of a folder that write_adapter() wrote. Throws Error naming a matrix that is not there, has
+/// another shape or none of the table's.
+MasterWeights load_adapter_masters(const ParamTable& table, const std::filesystem::path& folder);
 
 /// What a training pass computes in.
 enum class Precision : uint8_t {
@@ -55,9 +62,11 @@ Numerics training_numerics(Precision precision);
 /// masters themselves.
 class ComputeWeights {
  public:
-  /// `masters` must outlive this. Throws Error(bad_input) naming a tensor that the format cannot block (FP4:
+  /// `masters` must outlive this, and so must `base`: of adapters, the model that they are added to, which is
+  /// read where it lies. Throws Error(bad_input) naming a tensor that the format cannot block (FP4:
   /// columns no multiple of 32). refresh() must be called before params() are read.
-  ComputeWeights(const ParamTable& table, const MasterWeights& masters, Precision precision);
+  ComputeWeights(const ParamTable& table, const MasterWeights& masters, Precision precision,
+                 const Checkpoint* base = nullptr);
 
   /// The views; they stay the same over refreshes.
   const ModelParams<WeightView>& params() const { return params_; }
@@ -71,11 +80,24 @@ class ComputeWeights {
     WeightView from;
     DType dtype;
     size_t values, scales;  // offsets in bytes_
-    const char* name;
+    std::string name;
+    std::optional<AdapterMatrix> adapter;  // added to `from`
   };
+  void adapt(const ParamTable& table, const MasterWeights& masters, Precision precision,
+             const Checkpoint& base);
+  /// Reserves a copy of `from` and remembers whose view it is.
+  void copy(const WeightView& from, DType dtype, const std::string& name, WeightView& view);
+  void allocate();
+
   ModelParams<WeightView> params_;
   std::vector<Copy> copies_;
+  std::vector<WeightView*> views_;  // of the copies, until they are allocated
+  size_t size_ = 0;
   std::vector<std::byte, HugeAllocator<std::byte>> bytes_;
+  bool adapts_ = false, fresh_ = true;
+  AdapterShape shape_;
+  std::deque<std::vector<float>> vectors_;  // of the base
+  std::deque<std::vector<int32_t>> tables_;
 };
 
 }  // namespace fathom

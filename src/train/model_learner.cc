@@ -1,5 +1,10 @@
 #include "train/model_learner.h"
 
+#include <map>
+#include <string>
+#include <utility>
+
+#include "model/training/adapter_gradients.h"
 #include "model/training/loss.h"
 
 namespace fathom {
@@ -45,10 +50,13 @@ PassFigures figures_of(const LossReport& report, AttentionStage attention) {
 }  // namespace
 
 ModelLearner::ModelLearner(const ParamTable& table, const MasterWeights& masters, Precision precision,
-                           ThreadPool& pool, const Kernels<float>& kernels)
+                           ThreadPool& pool, const Kernels<float>& kernels,
+                           std::shared_ptr<const Checkpoint> base)
     : table_(table),
+      masters_(masters),
+      base_(std::move(base)),
       precision_(precision),
-      weights_(table, masters, precision),
+      weights_(table, masters, precision, base_.get()),
       model_(Model::over(table.config(), weights_.params(), nullptr)),
       pool_(pool),
       numerics_(training_numerics(precision)),
@@ -61,13 +69,12 @@ void ModelLearner::anticipate(const MasterWeights* older) {
   older_model_.reset();
   older_.reset();
   if (older == nullptr) return;
-  older_ = std::make_unique<ComputeWeights>(table_, *older, precision_);
+  older_ = std::make_unique<ComputeWeights>(table_, *older, precision_, base_.get());
   older_->refresh(pool_);
   older_model_ = Model::over(table_.config(), older_->params(), nullptr);
 }
 
-PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options,
-                                const ModelParams<Mat<float>>& gradients) {
+PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options, float* gradients) {
   const ArenaScope scope(arena_);
   const TrainingBatch batch = batch_of(documents);
   LossOptions loss = loss_options(options);
@@ -79,7 +86,22 @@ PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options
     evaluate_loss<float>(context_, *older_model_, batch, record);
     loss.routes = &routes;
   }
-  return figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, gradients), options.attention);
+  const auto views = table_.gradient_views(gradients, [&](const TrainedParam& p) {
+    return options.attention != AttentionStage::indexer || p.indexer;
+  });
+  std::map<std::string, AdaptedMatrix<float>> adapted;
+  for (size_t i = 0; table_.adapter().rank > 0 && i < table_.params().size(); i += 2) {
+    const TrainedParam &a = table_.params()[i], &b = table_.params()[i + 1];
+    const auto part = [](auto* flat, const TrainedParam& p) { return Mat(flat + p.offset, p.rows, p.cols); };
+    adapted[table_.adapter_matrix_name(i)] = {part(masters_.values.data(), a),
+                                              part(masters_.values.data(), b), part(gradients, a),
+                                              part(gradients, b)};
+  }
+  AdapterGradients<float> blocks(table_.config(), adapted.empty() ? 1 : table_.adapter().scale(), adapted);
+  LossExtras<float> extras;
+  if (!adapted.empty()) extras.blocks = &blocks;
+  return figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, views, extras),
+                    options.attention);
 }
 
 PassFigures ModelLearner::evaluate(const Row& documents, const PassOptions& options) {

@@ -10,14 +10,14 @@ namespace fathom {
 
 class ModelLearner : public Learner {
  public:
-  /// Computes in the stage's precision. All references must outlive this.
+  /// Computes in the stage's precision. All references must outlive this; `base` is what adapters are added
+  /// to, and null for a table of the model itself.
   ModelLearner(const ParamTable& table, const MasterWeights& masters, Precision precision, ThreadPool& pool,
-               const Kernels<float>& kernels);
+               const Kernels<float>& kernels, std::shared_ptr<const Checkpoint> base = nullptr);
   ~ModelLearner() override;
 
   void refresh() override;
-  PassFigures learn(const Row& documents, const PassOptions& options,
-                    const ModelParams<Mat<float>>& gradients) override;
+  PassFigures learn(const Row& documents, const PassOptions& options, float* gradients) override;
   void anticipate(const MasterWeights* older) override;
   PassFigures evaluate(const Row& documents, const PassOptions& options) override;
   /// Bytes of scratch memory held.
@@ -25,6 +25,8 @@ class ModelLearner : public Learner {
 
  private:
   const ParamTable& table_;
+  const MasterWeights& masters_;
+  std::shared_ptr<const Checkpoint> base_;
   Precision precision_;
   ComputeWeights weights_;
   std::unique_ptr<ComputeWeights> older_;  // null: nothing to anticipate

@@ -1,11 +1,16 @@
 #include "train/param_table.h"
 
+#include <algorithm>
 #include <string_view>
+
+#include "base/error.h"
 
 namespace fathom {
 namespace {
 
 constexpr int64_t kAlign = 16;
+
+constexpr std::string_view kPartA = ".lora_A.weight", kPartB = ".lora_B.weight";
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
@@ -54,12 +59,56 @@ ParamTable::ParamTable(const ModelConfig& config, int64_t mtp_blocks, const Para
     p.indexer = contains(name, ".indexer.");
     p.optimizer = optimizer_of(p, options.adamw_only);
     p.parts = parts_of(p, config_, options);
-    int64_t& end = kind == ParamClass::table ? table_size_ : size_;
-    p.offset = end;
-    end += (p.values() + kAlign - 1) / kAlign * kAlign;
-    params_.push_back(std::move(p));
+    this->add(std::move(p));
   };
   for_each_param(config_, mtp_blocks_, add, shape);
+}
+
+ParamTable::ParamTable(const ModelConfig& config, int64_t mtp_blocks, const AdapterShape& shape,
+                       const ParamTableOptions& options)
+    : config_(config), adapter_(shape), mtp_blocks_(mtp_blocks) {
+  const ParamTable whole(config, mtp_blocks);
+  for (const std::string& target : shape.targets) {
+    AdapterShape alone = shape;
+    alone.targets = {target};
+    if (std::ranges::none_of(whole.params(), [&](const auto& p) { return alone.wants(p.name); })) {
+      bad_input("lora.targets: expected names of matrices such as wq_a, found \"{}\"", printable(target));
+    }
+  }
+  for (const TrainedParam& of : whole.params()) {
+    if (of.kind != ParamClass::matrix || !shape.wants(of.name)) continue;
+    for (const bool first : {true, false}) {
+      TrainedParam p = of;
+      p.name = of.name.substr(0, of.name.size() - std::string_view(".weight").size());
+      p.name += first ? kPartA : kPartB;
+      p.rows = first ? shape.rank : of.rows;
+      p.cols = first ? of.cols : shape.rank;
+      p.optimizer = options.adamw_only ? OptimizerKind::adamw : OptimizerKind::muon;
+      p.parts = {{0, p.rows}};
+      add(std::move(p));
+    }
+  }
+}
+
+void ParamTable::add(TrainedParam p) {
+  int64_t& end = p.kind == ParamClass::table ? table_size_ : size_;
+  p.offset = end;
+  end += (p.values() + kAlign - 1) / kAlign * kAlign;
+  params_.push_back(std::move(p));
+}
+
+std::string ParamTable::adapter_matrix_name(size_t i) const {
+  const std::string& name = params_[i].name;
+  return name.substr(0, name.size() - kPartA.size()) + ".weight";
+}
+
+std::vector<AdapterMatrix> ParamTable::adapter_matrices(const float* flat) const {
+  std::vector<AdapterMatrix> matrices;
+  for (size_t i = 0; adapter_.rank > 0 && i + 1 < params_.size(); i += 2) {
+    const TrainedParam &a = params_[i], &b = params_[i + 1];
+    matrices.push_back({adapter_matrix_name(i), b.rows, a.cols, flat + a.offset, flat + b.offset});
+  }
+  return matrices;
 }
 
 const TrainedParam* ParamTable::find(const std::string& name) const {
@@ -76,6 +125,7 @@ ModelParams<Mat<float>> ParamTable::gradient_views(
   for_each_param(
       config_, mtp_blocks_,
       [&](const std::string&, ParamClass, int64_t rows, int64_t cols, Mat<float>& view) {
+        if (adapter_.rank > 0) return;
         const TrainedParam& p = params_[next++];
         if (p.optimizer != OptimizerKind::none && wanted(p)) view = {flat + p.offset, rows, cols};
       },

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/tensor.h"
+#include "checkpoint/adapter.h"
 #include "model/params.h"
 
 namespace fathom {
@@ -47,6 +48,18 @@ class ParamTable {
  public:
   ParamTable(const ModelConfig& config, int64_t mtp_blocks, const ParamTableOptions& options = {});
 
+  /// The table of adapters to a model's matrices, and of nothing else: for each matrix that `shape` wants,
+  /// its lora_A and then its lora_B. Throws Error(bad_input) naming a target that no matrix has.
+  ParamTable(const ModelConfig& config, int64_t mtp_blocks, const AdapterShape& shape,
+             const ParamTableOptions& options = {});
+
+  /// The adapters' shape; rank 0: the table is of the model itself.
+  const AdapterShape& adapter() const { return adapter_; }
+  /// Official name of the matrix that adapter parameter i belongs to.
+  std::string adapter_matrix_name(size_t i) const;
+  /// The adapters in a flat array of this table.
+  std::vector<AdapterMatrix> adapter_matrices(const float* flat) const;
+
   const std::vector<TrainedParam>& params() const { return params_; }
   const ModelConfig& config() const { return config_; }
   int64_t mtp_blocks() const { return mtp_blocks_; }
@@ -58,12 +71,15 @@ class ParamTable {
   const TrainedParam* find(const std::string& name) const;
 
   /// Views of a flat array in the model's structure. A tensor that `wanted` refuses, and whatever has no
-  /// gradient, stays null: the backward pass skips it.
+  /// gradient, stays null: the backward pass skips it. Of adapters all is null.
   ModelParams<Mat<float>> gradient_views(float* flat,
                                          const std::function<bool(const TrainedParam&)>& wanted) const;
 
  private:
+  void add(TrainedParam p);
+
   ModelConfig config_;
+  AdapterShape adapter_;
   int64_t mtp_blocks_ = 0, size_ = 0, table_size_ = 0;
   std::vector<TrainedParam> params_;
 };

@@ -85,6 +85,17 @@ void check(const Recipe& r, const std::string& where) {
   if (r.params.adamw_only && r.params.per_head) {
     refuse(where + ": optimizer.per_head", "false, as optimizer.kind is \"adamw\"", "true");
   }
+  for (size_t i = 0; r.lora.rank > 0 && i < r.stages.size(); ++i) {
+    const RecipeStage& s = r.stages[i];
+    const std::string at = fmt::format("{}: stages[{}]", where, i);
+    if (s.precision != Precision::fp32 && s.precision != Precision::bf16) {
+      refuse(at + ".precision", "fp32 or bf16 with lora", std::string(name(s.precision)));
+    }
+    if (s.attention == AttentionStage::indexer)
+      refuse(at + ".attention", "dense or sparse with lora", "indexer");
+  }
+  if (r.lora.rank > 0 && r.from.empty())
+    refuse(where + ": lora", "from (a checkpoint) beside it", "a new model");
   if (!r.config_json.empty()) {
     const ModelConfig config =
         in_context(where + ": model", [&] { return ModelConfig::parse(r.config_json); });

@@ -63,6 +63,7 @@ struct Recipe {
   std::map<std::string, RecipeData> data;
   double validation_share = 0.02;  ///< of texts that the run prepares itself
   int64_t document_tokens = 4096;  ///< likewise: length at which texts are cut
+  AdapterShape lora;               ///< rank 0: the model itself is trained
   ParamTableOptions params;        ///< optimizer.kind, .split, .per_head
   OptimizerOptions optimizer;
   double clip = 0;  ///< largest gradient norm; 0: none

@@ -54,6 +54,13 @@ void RecipeReader::word(const char* key, const std::vector<std::string_view>& wo
 void RecipeReader::json(const char* key, std::string& value) {
   if (const auto* member = find(key)) value = member->dump();
 }
+void RecipeReader::texts(const char* key, std::vector<std::string>& value) {
+  if (const auto* member = find(key)) {
+    value.clear();
+    for (const JsonField& each : JsonField(*member, path_of(key)).elements(10000))
+      value.push_back(each.text());
+  }
+}
 void RecipeReader::numbers(const char* key, double low, double high, std::map<std::string, double>& value) {
   const auto* member = find(key);
   if (member == nullptr) return;
@@ -107,6 +114,9 @@ void RecipeWriter::word(const char* key, const std::vector<std::string_view>& wo
 }
 void RecipeWriter::json(const char* key, std::string& value) {
   if (!value.empty()) (*object_)[key] = nlohmann::ordered_json::parse(value);
+}
+void RecipeWriter::texts(const char* key, std::vector<std::string>& value) {
+  if (!value.empty()) (*object_)[key] = value;
 }
 void RecipeWriter::numbers(const char* key, double, double, std::map<std::string, double>& value) {
   if (!value.empty()) (*object_)[key] = value;

@@ -24,6 +24,7 @@ class RecipeReader {
   void word(const char* key, const std::vector<std::string_view>& words, int64_t& value);
   /// A member that stays JSON.
   void json(const char* key, std::string& value);
+  void texts(const char* key, std::vector<std::string>& value);
   void numbers(const char* key, double low, double high, std::map<std::string, double>& value);
   /// f(reader) on the member object, if it is there.
   template <class F>
@@ -82,6 +83,7 @@ class RecipeWriter {
   void text(const char* key, std::string& value);
   void word(const char* key, const std::vector<std::string_view>& words, int64_t& value);
   void json(const char* key, std::string& value);
+  void texts(const char* key, std::vector<std::string>& value);
   void numbers(const char* key, double, double, std::map<std::string, double>& value);
   template <class F>
   void object(const char* key, F&& f) {
@@ -161,6 +163,11 @@ void recipe_fields(V& v, Recipe& r) {
   v.map("data", r.data, [](auto& d, RecipeData& data) { d.text("path", data.path); });
   v.number("validation_share", 0, 0.5, r.validation_share);
   v.integer("document_tokens", 128, int64_t{1} << 24, r.document_tokens);
+  v.object("lora", [&](auto& o) {
+    o.integer("rank", 0, 65536, r.lora.rank);
+    o.number("alpha", 1e-6, 1e6, r.lora.alpha);
+    o.texts("targets", r.lora.targets);
+  });
   v.object("optimizer", [&](auto& o) {
     word_field(o, "kind", {"muon", "adamw"}, r.params.adamw_only);
     o.boolean("split", r.params.split);

@@ -88,6 +88,10 @@ void read_tensor(const MappedFile& file, const std::vector<SafetensorsTensor>& t
 
 void write_model(const fs::path& folder, const ParamTable& table, const MasterWeights& masters,
                  const std::string& tokenizer_json) {
+  if (table.adapter().rank > 0) {
+    write_adapter(folder, {table.adapter(), "", table.adapter_matrices(masters.values.data()), nullptr});
+    return;
+  }
   std::vector<TensorDeclaration> tensors;
   for (const TrainedParam& p : table.params()) {
     const bool flat = p.rows == 1 && p.kind == ParamClass::vector;
@@ -218,7 +222,8 @@ TrainState RunFolder::load(int64_t step, const ParamTable& table, MasterWeights&
                            Optimizer& optimizer) const {
   const fs::path folder = checkpoint(step);
   return in_context(printable(folder.string(), 400), [&] {
-    masters = load_masters(table, *Checkpoint::open(folder));
+    masters = table.adapter().rank > 0 ? load_adapter_masters(table, folder)
+                                       : load_masters(table, *Checkpoint::open(folder));
     const MappedFile file(folder / "optimizer" / "model.safetensors");
     const auto tensors = read_safetensors(file);
     read_tensor(file, tensors, "first_moments", DType::F32, optimizer.first_moments());

@@ -65,7 +65,7 @@ class RunFolder {
   std::filesystem::path path_;
 };
 
-/// Writes the masters as an F32 model folder under official names.
+/// Writes the masters as an F32 model folder under official names, or adapters as an adapter's.
 void write_model(const std::filesystem::path& folder, const ParamTable& table, const MasterWeights& masters,
                  const std::string& tokenizer_json);
 

@@ -1,6 +1,7 @@
 #include "train/session.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -44,7 +45,10 @@ void TrainingSession::open_model() {
     if (!source_->has("mtp.0.e_proj.weight")) config.num_nextn_predict_layers = 0;
   }
   config.num_nextn_predict_layers = checked_mtp_blocks(config);
-  table_ = std::make_unique<ParamTable>(config, config.num_nextn_predict_layers, recipe_.params);
+  const int64_t mtp_blocks = config.num_nextn_predict_layers;
+  table_ = recipe_.lora.rank > 0
+               ? std::make_unique<ParamTable>(config, mtp_blocks, recipe_.lora, recipe_.params)
+               : std::make_unique<ParamTable>(config, mtp_blocks, recipe_.params);
   for (const RecipeStage& stage : recipe_.stages) {
     if (config.max_position_embeddings > 0 && stage.row > config.max_position_embeddings) {
       bad_input("stage {}: row: expected at most the model's context of {} tokens, found {}",
@@ -130,8 +134,10 @@ RunMemory TrainingSession::memory() const {
   m.weights = values * 4 + table_->table_size() * 4;
   m.optimizer = 2 * values * 4;
   m.gradients = values * 4;
+  const bool adapts = recipe_.lora.rank > 0;
+  if (adapts) adapter_memory(m);
   for (const RecipeStage& s : recipe_.stages) {
-    if (s.precision != Precision::fp32) m.copies = std::max(m.copies, values * 2);
+    if (!adapts && s.precision != Precision::fp32) m.copies = std::max(m.copies, values * 2);
     LossOptions options;
     options.mtp_weight = table_->mtp_blocks() > 0 ? s.mtp_weight : 0;
     options.balance_weight = s.balance_weight;
@@ -143,21 +149,37 @@ RunMemory TrainingSession::memory() const {
     m.scratch = std::max(
         m.scratch, training_memory(config(), options, std::min(recipe_.micro_rows, s.batch), s.row).peak());
   }
+  m.scratch += m.block_gradients;
   return m;
+}
+
+// The copies of the whole model, and the gradients of its largest block.
+void TrainingSession::adapter_memory(RunMemory& m) const {
+  const ParamTable whole(config(), table_->mtp_blocks());
+  const bool fp32 =
+      std::ranges::any_of(recipe_.stages, [](const auto& s) { return s.precision == Precision::fp32; });
+  m.copies = whole.size() * (fp32 ? 4 : 2);
+  std::map<int64_t, int64_t> blocks;
+  for (const TrainedParam& p : whole.params()) {
+    if (p.kind == ParamClass::matrix && recipe_.lora.wants(p.name)) {
+      m.block_gradients = std::max(m.block_gradients, blocks[p.layer] += p.values() * 4);
+    }
+  }
 }
 
 std::unique_ptr<Trainer> TrainingSession::trainer(TrainerOptions options) {
   if (!options.learner) {
-    options.learner = [pool = options.pool, kernels = options.kernels](
+    options.learner = [pool = options.pool, kernels = options.kernels, base = source_](
                           const ParamTable& table, const MasterWeights& masters, const RecipeStage& stage) {
-      return std::make_unique<ModelLearner>(table, masters, stage.precision, *pool, *kernels);
+      return std::make_unique<ModelLearner>(table, masters, stage.precision, *pool, *kernels, base);
     };
   }
   InitialWeights initial = recipe_.initial;
   initial.seed = recipe_.seed;
-  MasterWeights masters = source_ != nullptr ? in_context(printable(recipe_.from, 400),
-                                                          [&] { return load_masters(*table_, *source_); })
-                                             : initial_weights(*table_, initial);
+  const bool loaded = source_ != nullptr && recipe_.lora.rank == 0;
+  MasterWeights masters =
+      loaded ? in_context(printable(recipe_.from, 400), [&] { return load_masters(*table_, *source_); })
+             : initial_weights(*table_, initial);
   return std::make_unique<Trainer>(recipe_, *table_, std::move(masters), data_, *folder_, std::move(options));
 }
 
@@ -165,9 +187,19 @@ fs::path TrainingSession::release(ThreadPool& pool) {
   const auto steps = folder_->checkpoints();
   if (steps.empty())
     bad_input("{}: expected a checkpoint, found none", printable(folder_->path().string(), 400));
-  const fs::path out = folder_->path() / "model", making = folder_->path() / ".model";
+  const bool adapter = recipe_.lora.rank > 0;
+  const fs::path out = folder_->path() / (adapter ? "adapter" : "model"), making = folder_->path() / ".model";
   std::error_code error;
   fs::remove_all(making, error);
+  if (adapter) {
+    Adapter last = read_adapter(folder_->checkpoint(steps.back()));
+    last.base = recipe_.from;
+    write_adapter(making, last);
+    fs::remove_all(out, error);
+    fs::rename(making, out, error);
+    if (error) fail(ErrorCode::io, "{}: {}", printable(out.string(), 400), error.message());
+    return out;
+  }
   constexpr ConvertDtype kDtypes[] = {ConvertDtype::f32, ConvertDtype::bf16, ConvertDtype::fp8,
                                       ConvertDtype::release};
   ConvertOptions options;

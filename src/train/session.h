@@ -17,8 +17,9 @@ struct RunMemory {
   int64_t weights = 0;    ///< masters
   int64_t optimizer = 0;  ///< moments
   int64_t gradients = 0;
-  int64_t copies = 0;   ///< compute copies of the largest stage
-  int64_t scratch = 0;  ///< streams and the largest layer's intermediate values, about
+  int64_t copies = 0;           ///< compute copies of the largest stage
+  int64_t block_gradients = 0;  ///< of adapters: those of the block under way; counted in scratch
+  int64_t scratch = 0;          ///< streams and the largest layer's intermediate values, about
   int64_t total() const { return weights + optimizer + gradients + copies + scratch; }
 };
 
@@ -45,12 +46,13 @@ class TrainingSession {
   /// Makes the trainer, after begin(); options.learner may be empty for the real model.
   std::unique_ptr<Trainer> trainer(TrainerOptions options);
   /// Writes folder/model from the last checkpoint, as the last stage's precision stores it: bf16, FP8, or FP8
-  /// and FP4 as released. Returns its path.
+  /// and FP4 as released; of adapters folder/adapter. Returns its path.
   std::filesystem::path release(ThreadPool& pool);
 
  private:
   explicit TrainingSession(Recipe recipe) : recipe_(std::move(recipe)) {}
   void open_model();
+  void adapter_memory(RunMemory& m) const;
   void open_data(bool fresh, const Tokenizer& tokenizer, const std::string& tokenizer_json,
                  const std::filesystem::path& folder);
 

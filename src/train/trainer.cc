@@ -143,8 +143,7 @@ void Trainer::one_step() {
   }
   learner_->refresh();
   std::fill(gradients_.begin(), gradients_.end(), 0.0f);
-  const auto views = table_.gradient_views(gradients_.data(), [this](const auto& p) { return trained(p); });
-  step.figures = learner_->learn(step.documents, pass_options(), views);
+  step.figures = learner_->learn(step.documents, pass_options(), gradients_.data());
   hold_equal_streams(table_, gradients_.data());
   inject(step);
   step.report =

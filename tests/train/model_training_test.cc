@@ -71,14 +71,13 @@ Run train(Precision precision, int steps, int threads, bool test_mode = false) {
   pass.indexer_weight = 1;
   std::vector<float> gradients(static_cast<size_t>(table.size()));
   const auto all = [](const TrainedParam&) { return true; };
-  const auto views = table.gradient_views(gradients.data(), all);
   Run run;
   run.began = masters.values;
   run.largest.resize(table.params().size());
   for (int step = 0; step < steps; ++step) {
     learner.refresh();
     std::fill(gradients.begin(), gradients.end(), 0.0f);
-    run.losses.push_back(learner.learn(documents(step, 3, 40), pass, views).lm);
+    run.losses.push_back(learner.learn(documents(step, 3, 40), pass, gradients.data()).lm);
     hold_equal_streams(table, gradients.data());
     const auto report = optimizer.measure(pool, gradients.data(), all);
     REQUIRE(report.finite);
@@ -144,8 +143,7 @@ TEST_CASE("the indexer's warm-up moves the indexer alone") {
   for (int step = 0; step < 30; ++step) {
     learner.refresh();
     std::fill(gradients.begin(), gradients.end(), 0.0f);
-    losses.push_back(
-        learner.learn(documents(1, 3, 40), pass, table.gradient_views(gradients.data(), indexer)).loss);
+    losses.push_back(learner.learn(documents(1, 3, 40), pass, gradients.data()).loss);
     optimizer.measure(pool, gradients.data(), indexer);
     optimizer.step(pool, kernels, gradients.data(), {0.01, 0.01, 0.01}, masters.values.data());
   }

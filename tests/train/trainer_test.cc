@@ -32,8 +32,7 @@ class Toy : public Learner {
   Toy(const ParamTable& table, const MasterWeights& masters, int64_t* crash)
       : table_(table), masters_(masters), crash_(crash) {}
   void refresh() override { compute_ = masters_.values; }
-  PassFigures learn(const Row& documents, const PassOptions& options,
-                    const ModelParams<Mat<float>>& gradients) override {
+  PassFigures learn(const Row& documents, const PassOptions& options, float* gradients) override {
     if (crash_ != nullptr && --*crash_ == 0) throw std::runtime_error("power cut");
     uint64_t hash = 0;
     PassFigures f = evaluate(documents, options);
@@ -41,17 +40,12 @@ class Toy : public Learner {
       for (const int32_t id : d.tokens) hash = hash * 31 + static_cast<uint64_t>(id);
     }
     if (older_ != nullptr) hash ^= std::bit_cast<uint32_t>(older_->values[0]);
-    size_t next = 0;
-    for_each_param(
-        table_.config(), table_.mtp_blocks(),
-        [&](const std::string&, ParamClass, int64_t rows, int64_t cols, const Mat<float>& g) {
-          const TrainedParam& p = table_.params()[next++];
-          for (int64_t i = 0; g.data != nullptr && i < rows * cols; ++i) {
-            const auto noise = static_cast<float>(philox_uniform(hash, static_cast<uint64_t>(p.offset + i)));
-            g.data[i] += compute_[static_cast<size_t>(p.offset + i)] - 0.1f + 0.1f * noise;
-          }
-        },
-        const_cast<ModelParams<Mat<float>>&>(gradients));
+    for (const TrainedParam& p : table_.params()) {
+      for (int64_t i = p.offset; p.optimizer != OptimizerKind::none && i < p.offset + p.values(); ++i) {
+        const auto noise = static_cast<float>(philox_uniform(hash, static_cast<uint64_t>(i)));
+        gradients[i] += compute_[static_cast<size_t>(i)] - 0.1f + 0.1f * noise;
+      }
+    }
     f.expert_load.assign(table_.config().layers.size(), {});
     for (int64_t e = 0; e < table_.config().n_routed_experts; ++e) {
       f.expert_load.back().push_back(static_cast<int64_t>((hash >> e) % 50));

@@ -39,16 +39,17 @@ void check_documents(const ModelConfig& config, const TrainingBatch& batch) {
 
 template <class Real>
 LossReport loss_and_gradients(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
-                              const LossOptions& options, const ModelParams<Mat<Real>>& grads) {
+                              const LossOptions& options, const ModelParams<Mat<Real>>& grads,
+                              const LossExtras<Real>& extras) {
   check_documents(model.config(), batch);
-  return LossPass<Real>(ctx, model, batch, options, &grads, nullptr).run();
+  return LossPass<Real>(ctx, model, batch, options, &grads, extras).run();
 }
 
 template <class Real>
 LossReport evaluate_loss(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
                          const LossOptions& options, std::vector<std::vector<double>>* log_probs) {
   check_documents(model.config(), batch);
-  return LossPass<Real>(ctx, model, batch, options, nullptr, log_probs).run();
+  return LossPass<Real>(ctx, model, batch, options, nullptr, {nullptr, log_probs}).run();
 }
 FATHOM_INSTANTIATE(loss_and_gradients);
 FATHOM_INSTANTIATE(evaluate_loss);

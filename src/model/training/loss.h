@@ -47,13 +47,35 @@ struct LossReport {
   std::vector<std::vector<int64_t>> expert_load;
 };
 
+/// Takes the gradients of a block as soon as they are complete, in the place of matrices that stay: of
+/// parameters that are not trained themselves, but what is trained beside them (adapters) is reached through
+/// them. No more than one block's gradients exist at a time.
+template <class Real>
+class BlockGradients {
+ public:
+  virtual ~BlockGradients() = default;
+  /// The matrices for the gradients of block `layer` (draft blocks after the main ones), zeroed, in the arena
+  /// of ctx; those without data are frozen.
+  virtual BlockParams<Mat<Real>> begin(const Context<Real>& ctx, int64_t layer) = 0;
+  virtual void end(const Context<Real>& ctx, int64_t layer, const BlockParams<Mat<Real>>& gradients) = 0;
+};
+
+/// What else a pass may give or take; null: nothing.
+template <class Real>
+struct LossExtras {
+  BlockGradients<Real>* blocks = nullptr;  ///< takes the blocks' gradients in the place of `grads`
+  /// Gets [documents][T] log-probabilities of the labels, 0 where masked.
+  std::vector<std::vector<double>>* log_probs = nullptr;
+};
+
 /// Adds the gradient of the loss to `grads`, where a matrix without data is frozen. The same bits for any
 /// number of threads. Throws Error(bad_input) naming document and position for ids or labels that the
 /// vocabulary does not have, for lengths that disagree and routes of another batch; Error(unsupported) for an
 /// MTP loss without exactly one MTP block.
 template <class Real>
 LossReport loss_and_gradients(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
-                              const LossOptions& options, const ModelParams<Mat<Real>>& grads);
+                              const LossOptions& options, const ModelParams<Mat<Real>>& grads,
+                              const LossExtras<Real>& extras = {});
 
 /// The losses alone (balance loss and indexer's loss excepted).
 /// @param log_probs if not null, gets [documents][T] log-probabilities of the labels, 0 where masked

@@ -18,7 +18,7 @@ namespace fathom {
 template <class Real>
 LossPass<Real>::LossPass(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
                          const LossOptions& options, const ModelParams<Mat<Real>>* grads,
-                         std::vector<std::vector<double>>* log_probs)
+                         const LossExtras<Real>& extras)
     : ctx_(ctx),
       model_(model),
       config_(model.config()),
@@ -26,7 +26,7 @@ LossPass<Real>::LossPass(const Context<Real>& ctx, const Model& model, const Tra
       batch_(batch),
       options_(options),
       grads_(grads),
-      log_probs_(log_probs) {
+      extras_(extras) {
   if (options.mtp_weight != 0 && model.mtp_blocks() != 1) {
     fail(ErrorCode::unsupported, "MTP loss: expected a model with one MTP block, found {}",
          model.mtp_blocks());
@@ -40,9 +40,9 @@ LossPass<Real>::LossPass(const Context<Real>& ctx, const Model& model, const Tra
     report_.expert_load.assign(static_cast<size_t>(config_.num_hidden_layers + model.mtp_blocks()),
                                std::vector<int64_t>(static_cast<size_t>(config_.n_routed_experts)));
   }
-  if (log_probs) {
-    log_probs->clear();
-    for (const TrainingDocument& d : batch) log_probs->emplace_back(d.tokens.size());
+  if (extras.log_probs) {
+    extras.log_probs->clear();
+    for (const TrainingDocument& d : batch) extras.log_probs->emplace_back(d.tokens.size());
   }
 }
 
@@ -178,7 +178,7 @@ void LossPass<Real>::run_part(const LossPart& part) {
   if (part.losses) {
     const LabelRows labels(part.first, part.last, part.from, part.to, batch_, rows, false);
     report_.lm += loss(w_.head, keep ? &grads_->head : nullptr, labels, 1.0, report_.labels, streams.back(),
-                       d_streams, log_probs_);
+                       d_streams, extras_.log_probs);
   }
   if (options_.mtp_weight != 0 && !options_.indexer_only) mtp(part, streams.back(), d_streams);
   if (!keep) return;
@@ -251,9 +251,13 @@ void LossPass<Real>::backward(int64_t layer, LayerSlot slot, const BatchAngles<R
     again = forward_kept(layer, slot, angles, rows, before);
     kept = &again;
   }
+  const BlockParams<Mat<Real>> taken =
+      extras_.blocks ? extras_.blocks->begin(ctx_, layer) : BlockParams<Mat<Real>>{};
+  const BlockParams<Mat<Real>>& into = extras_.blocks ? taken : grad;
   const BlockLosses losses =
       block_backward<Real>(ctx_, config_, model_.weights(), block_of(slot), layer, model_.rope(), angles,
-                           rows, before, kept->middle, kept->saved, d_streams, grad, carried(layer));
+                           rows, before, kept->middle, kept->saved, d_streams, into, carried(layer));
+  if (extras_.blocks) extras_.blocks->end(ctx_, layer, into);
   report_.balance += losses.balance;
   if (!slot.draft) report_.indexer[static_cast<size_t>(layer)] += losses.indexer;
   auto& load = report_.expert_load[static_cast<size_t>(layer)];

@@ -13,10 +13,9 @@ namespace fathom {
 template <class Real>
 class LossPass {
  public:
-  /// @param grads null: losses only; log_probs as in evaluate_loss(), or null
+  /// @param grads null: losses only
   LossPass(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
-           const LossOptions& options, const ModelParams<Mat<Real>>* grads,
-           std::vector<std::vector<double>>* log_probs);
+           const LossOptions& options, const ModelParams<Mat<Real>>* grads, const LossExtras<Real>& extras);
   LossReport run();
 
  private:
@@ -73,7 +72,7 @@ class LossPass {
   const TrainingBatch& batch_;
   const LossOptions& options_;
   const ModelParams<Mat<Real>>* grads_;
-  std::vector<std::vector<double>>* log_probs_;
+  const LossExtras<Real> extras_;
   TrainingPass training_;
   const LossPart* part_ = nullptr;  // under way
   std::vector<int32_t> routes_;     // of a layer's rows
