@@ -157,9 +157,9 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder,
   state_->old_files = make_folder(state_->folder, options.replace);
   if (!options.sparse) check_space(state_->folder, state_->total_bytes);
   for (size_t i = 0; i < shards.size(); ++i) {
-    const std::string file = shards.size() == 1
-                                 ? options.stem + ".safetensors"
-                                 : fmt::format("{}-{:05}-of-{:05}.safetensors", options.stem, i + 1, shards.size());
+    const std::string file =
+        shards.size() == 1 ? options.stem + ".safetensors"
+                           : fmt::format("{}-{:05}-of-{:05}.safetensors", options.stem, i + 1, shards.size());
     const std::string header = header_of(shards[i], options.metadata);
     auto offset = static_cast<int64_t>(header.size());
     int64_t size = offset;

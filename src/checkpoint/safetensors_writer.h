@@ -16,7 +16,7 @@ namespace fathom {
 struct SafetensorsOptions {
   int64_t max_shard_bytes = int64_t{5} << 30;  ///< tensor bytes of a file; a larger tensor gets its own
   bool sparse = false;                         ///< unwritten tensors stay holes; no disk space is reserved
-  bool replace = false;  ///< a checkpoint that is there goes once the new one is complete
+  bool replace = false;        ///< a checkpoint that is there goes once the new one is complete
   std::string stem = "model";  ///< of the file names
   std::map<std::string, std::string> metadata = {{"format", "pt"}};  ///< transformers wants this format
 };
