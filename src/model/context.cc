@@ -44,7 +44,7 @@ Mat<const Real> Context<Real>::quantised_input(Mat<const Real> x, const WeightVi
   const Mat<Real> q = scratch(x.rows, x.cols);
   parallel_rows(x.rows, x.cols * 4, [&](int64_t first, int64_t last) {
     for (int64_t t = first; t < last; ++t) std::copy_n(x.row(t), x.cols, q.row(t));
-    kernels_.quantise_fp8(q.row(first), last - first, q.stride, q.cols, 128, ue8m0_);
+    quantise_input(q.slice_rows(first, last - first));
   });
   return q;
 }
@@ -79,6 +79,7 @@ void Context<Real>::products(int64_t rows, int64_t cols, int64_t work, const F& 
 
 template <class Real>
 void Context<Real>::linear_latent(Mat<const Real> x, const WeightView& w, Mat<Real> y) const {
+  if (numerics_.bf16_latents) return linear(x, w, y);
   const ArenaScope scope(arena_);
   linear_exact(quantised_input(x, w), w, y);
 }
@@ -124,6 +125,7 @@ void Context<Real>::linear_exact_backward(Mat<const Real> dy, Mat<const Real> x,
 template <class Real>
 void Context<Real>::linear_latent_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w,
                                            Mat<Real> dx, Mat<Real> dw, Sum dx_sum) const {
+  if (numerics_.bf16_latents) return linear_backward(dy, x, w, dx, dw, dx_sum);
   const ArenaScope scope(arena_);
   linear_exact_backward(quantised_input(dy, w), quantised_input(x, w), w, dx, dw, dx_sum);
 }

@@ -71,11 +71,17 @@ class Context {
   /// A small parameter as Real values (float: in place; double: decoded into scratch).
   const Real* values(const WeightView& w) const;
 
+  /// Quantises x in place as the input of an FP8 or FP4 weight is; on the calling thread.
+  void quantise_input(Mat<Real> x) const {
+    kernels_.quantise_fp8(x.data, x.rows, x.stride, x.cols, 128, ue8m0_);
+  }
+
   /// y = x w^T in the mode's arithmetic: bf16 (fast), quantised activations for FP8 and FP4 weights (release,
   /// unless quantise is false: wo_a), else fp32.
   void linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, bool quantise = true) const;
-  /// As linear(), but fast numerics keep fp32 activations: for the narrow projections whose results are
-  /// stored (latents, KV rows, entries, keys) or choose entries. Their errors would meet every later token.
+  /// As linear(), but fast numerics keep fp32 activations (unless bf16_latents): for the narrow projections
+  /// whose results are stored (latents, KV rows, entries, keys) or choose entries. Their errors would meet
+  /// every later token.
   void linear_latent(Mat<const Real> x, const WeightView& w, Mat<Real> y) const;
   /// y = x w^T in fp32 whatever the mode: mHC, router, the scorer's weights.
   void linear_exact(Mat<const Real> x, const WeightView& w, Mat<Real> y) const;
@@ -85,7 +91,7 @@ class Context {
   /// @param dy [rows, w.rows], x [rows, w.cols], dx [rows, w.cols], dw [w.rows, w.cols]
   void linear_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w, Mat<Real> dx, Mat<Real> dw,
                        Sum dx_sum = Sum::add, bool quantise = true) const;
-  /// Backward of linear_latent() and linear_exact(), in fp32 as these.
+  /// Backward of linear_latent() and linear_exact(), in the arithmetic of these.
   void linear_latent_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w, Mat<Real> dx,
                               Mat<Real> dw, Sum dx_sum = Sum::add) const;
   void linear_exact_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w, Mat<Real> dx,

@@ -15,6 +15,7 @@ struct Numerics {
   bool quantise_indexer = false;      ///< indexer queries and keys: Hadamard, FP4 blocks of 32
   bool bf16_matmul = false;           ///< bf16 activations against weights decoded to bf16, but for what
                                       ///< Context::linear_latent and linear_exact compute
+  bool bf16_latents = false;          ///< bf16_matmul in Context::linear_latent too: training
   RowType kv_type = RowType::f32;     ///< how KV rows, entries and indexer keys are stored
 
   /// fp32 throughout, weights decoded exactly, nothing else quantised.
@@ -26,9 +27,9 @@ struct Numerics {
     return n;
   }
   /// The published inference quantisers, fp32 between them.
-  static Numerics release() { return {Mode::release, true, true, true, false, RowType::f32}; }
+  static Numerics release() { return {Mode::release, true, true, true, false, false, RowType::f32}; }
   /// bf16 activations, weights and KV store, fp32 sums.
-  static Numerics fast() { return {Mode::fast, false, false, false, true, RowType::bf16}; }
+  static Numerics fast() { return {Mode::fast, false, false, false, true, false, RowType::bf16}; }
   /// Throws Error(bad_input) for a name other than exact, release, fast.
   static Numerics from_name(std::string_view name);
 

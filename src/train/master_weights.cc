@@ -104,7 +104,7 @@ Precision precision_from_name(std::string_view text) {
 
 Numerics training_numerics(Precision precision) {
   Numerics n = Numerics::exact();
-  n.bf16_matmul = precision != Precision::fp32;
+  n.bf16_matmul = n.bf16_latents = precision != Precision::fp32;
   if (n.bf16_matmul) n.mode = Numerics::Mode::fast;
   n.quantise_activations = precision == Precision::fp8 || precision == Precision::fp4;
   n.quantise_indexer = precision == Precision::fp4;

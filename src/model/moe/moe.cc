@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/instantiate.h"
+#include "model/moe/kept_experts.h"
 
 namespace fathom {
 namespace {
@@ -19,11 +20,6 @@ ExpertGroups group_by_expert(Arena& arena, const int32_t* ids, int64_t rows, int
   return {first, pair};
 }
 
-template <class Real>
-ExpertSaved<Real> saved_of(const ExpertSaved<Real>& all, int64_t first, int64_t count) {
-  return {all.gate.slice_rows(first, count), all.up.slice_rows(first, count)};
-}
-
 }  // namespace
 
 template <class Real>
@@ -38,11 +34,10 @@ void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weig
   if (ctx.trace) ctx.trace->router(layer, routes.ids, routes.weights, rows, k);
   const ExpertGroups groups = group_by_expert(ctx.arena(), routes.ids, rows, k, config.n_routed_experts);
   if (saved) {
-    const int64_t inter = config.moe_intermediate_size;
     saved->routes = routes;
     saved->groups = groups;
-    saved->experts = {ctx.scratch(rows * k, inter), ctx.scratch(rows * k, inter)};
-    saved->shared = {ctx.scratch(rows, inter), ctx.scratch(rows, inter)};
+    kept_experts_forward<Real>(ctx, config, weights, w, x, y, *saved);
+    return;
   }
 
   for (int64_t t = 0; t < rows; ++t) std::fill_n(y.row(t), D, Real(0));
@@ -60,9 +55,7 @@ void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weig
       }
     });
     const ExpertLease lease = weights.acquire(w, e);
-    const ExpertSaved<Real> part =
-        saved ? saved_of(saved->experts, groups.first[e], count) : ExpertSaved<Real>{};
-    expert_forward<Real>(ctx, lease.weights, limit, in, route_weights, out, saved ? &part : nullptr);
+    expert_forward<Real>(ctx, lease.weights, limit, in, route_weights, out);
     ctx.parallel_rows(count, D, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         Real* sum = y.row(pairs[i] / k);
@@ -72,7 +65,7 @@ void moe_forward(const Context<Real>& ctx, const ModelConfig& config, const Weig
     });
   }
   const Mat<Real> shared = ctx.scratch(rows, D);
-  expert_forward<Real>(ctx, w.shared, limit, x, nullptr, shared, saved ? &saved->shared : nullptr);
+  expert_forward<Real>(ctx, w.shared, limit, x, nullptr, shared);
   ctx.parallel_rows(rows, D, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       for (int64_t c = 0; c < D; ++c) y.row(t)[c] += shared.row(t)[c];
@@ -86,42 +79,8 @@ double moe_backward(const Context<Real>& ctx, const ModelConfig& config, const W
                     const MoeSaved<Real>& saved, Mat<const Real> dy, Mat<Real> dx,
                     const MoeParams<Mat<Real>>& grad) {
   const ArenaScope scope(ctx.arena());
-  const int64_t rows = x.rows, D = x.cols, k = saved.routes.k;
-  const auto limit = static_cast<Real>(config.swiglu_limit);
-  Real* d_weights = ctx.arena().template allocate<Real>(rows * k);
-  for (int64_t e = 0; e < config.n_routed_experts; ++e) {
-    const int64_t first = saved.groups.first[e], count = saved.groups.first[e + 1] - first;
-    if (count == 0) continue;
-    const ArenaScope expert_scope(ctx.arena());
-    const int32_t* pairs = saved.groups.pair + first;
-    const Mat<Real> in = ctx.scratch(count, D), d_out = ctx.scratch(count, D), d_in = ctx.scratch(count, D);
-    Real* route_weights = ctx.arena().template allocate<Real>(count);
-    Real* d_route = ctx.arena().template allocate<Real>(count);
-    ctx.parallel_rows(count, D * 2, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        std::copy_n(x.row(pairs[i] / k), D, in.row(i));
-        std::copy_n(dy.row(pairs[i] / k), D, d_out.row(i));
-        route_weights[i] = saved.routes.weights[pairs[i]];
-      }
-    });
-    const ExpertLease lease = weights.acquire(w, e);
-    expert_backward<Real>(ctx, lease.weights, limit, in, route_weights, saved_of(saved.experts, first, count),
-                          d_out, d_in, d_route, grad.experts[static_cast<size_t>(e)]);
-    ctx.parallel_rows(count, D, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        Real* sum = dx.row(pairs[i] / k);
-        for (int64_t c = 0; c < D; ++c) sum[c] += d_in.row(i)[c];
-        d_weights[pairs[i]] = d_route[i];
-      }
-    });
-  }
-  const Mat<Real> d_in = ctx.scratch(rows, D);
-  expert_backward<Real>(ctx, w.shared, limit, x, nullptr, saved.shared, dy, d_in, nullptr, grad.shared);
-  ctx.parallel_rows(rows, D, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      for (int64_t c = 0; c < D; ++c) dx.row(t)[c] += d_in.row(t)[c];
-    }
-  });
+  Real* d_weights = ctx.arena().template allocate<Real>(x.rows * saved.routes.k);
+  kept_experts_backward<Real>(ctx, config, weights, w, x, saved, dy, dx, d_weights, grad);
   const double balance_weight = ctx.training ? ctx.training->balance_weight : 0;
   return route_backward<Real>(ctx, config, w, x, saved.routes, saved.router, d_weights, documents,
                               balance_weight, dx, grad.gate);

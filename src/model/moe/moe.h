@@ -16,6 +16,12 @@ struct ExpertGroups {
   const int32_t* pair = nullptr;   ///< [rows * k], row * k + place
 };
 
+/// Of experts: w1 x and w3 x before clamping.
+template <class Real>
+struct ExpertSaved {
+  Mat<Real> gate, up;
+};
+
 /// What moe_backward() needs of moe_forward(); views into the arena of ctx.
 template <class Real>
 struct MoeSaved {

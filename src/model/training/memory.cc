@@ -48,7 +48,8 @@ struct Shapes {
 
   // In all.
   int64_t moe_backward(int64_t tokens) const {
-    return tokens * (c.num_experts_per_tok + 4 * D + 4 * inter + (D + inter) / 2 + 2 * c.n_routed_experts);
+    const int64_t k = c.num_experts_per_tok, per_expert = 3 * D + 4 * inter;  // in, d_out, d_in; the hidden
+    return tokens * ((k + 1) * (per_expert + (2 * D + 3 * inter) / 2) + 4 * k + 2 * c.n_routed_experts);
   }
 
   int64_t attention_backward(const LayerConfig& kind, const LossOptions& options, int64_t tokens,
