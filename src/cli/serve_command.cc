@@ -158,8 +158,11 @@ void serve(CLI::App& command, ServeArguments& arguments) {
   server::Listener listener(listen, service);
   listener.start();
   const bool v6 = arguments.host.find(':') != std::string::npos;
-  fmt::print("ready http://{}{}{}:{}\n", v6 ? "[" : "", arguments.host, v6 ? "]" : "", listener.port());
+  const std::string url =
+      fmt::format("http://{}{}{}:{}", v6 ? "[" : "", arguments.host, v6 ? "]" : "", listener.port());
+  fmt::print("ready {}\n", url);
   std::fflush(stdout);
+  say("fathom: the web page is at {}/\n", url);
   while (!interrupted()) std::this_thread::sleep_for(50ms);
   say("fathom: shutting down\n");
   shut_down(listener, service, arguments.drain_seconds);

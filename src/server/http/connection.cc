@@ -251,9 +251,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   asio::awaitable<bool> send_whole(const HttpReply& reply, bool keep, bool head_only) {
     std::string bytes = head_of(reply, keep);
-    if (reply.status != 204) bytes += fmt::format("content-length: {}\r\n", reply.body.size());
+    const bool no_body = reply.status == 204 || reply.status == 304;
+    if (!no_body) bytes += fmt::format("content-length: {}\r\n", reply.body.size());
     bytes += "\r\n";
-    if (!head_only && reply.status != 204) bytes += reply.body;
+    if (!head_only && !no_body) bytes += reply.body;
     co_return co_await write(std::move(bytes));
   }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "server/page/page.h"
+
 namespace fathom::server {
 namespace {
 
@@ -95,8 +97,10 @@ std::optional<RouteMatch> with_id(std::string_view path) {
 }  // namespace
 
 std::optional<RouteMatch> find_route(std::string_view path) {
-  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (path.find("//") != std::string_view::npos) return std::nullopt;
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (is_page_path(path))
+    return RouteMatch{Route::page, path.starts_with("/assets/") ? "/assets" : "/", kGet, std::string(path)};
   if (auto found = look_up(kLocal, path)) return found;
   for (const std::string_view prefix : {"/anthropic/v1", "/anthropic", "/v1"}) {
     if (!path.starts_with(prefix)) continue;

@@ -28,13 +28,14 @@ enum class Route {
   props,
   balance,
   ledger,
+  page,  ///< `/` and its files; id: the path
 };
 
 struct RouteMatch {
   Route route;
   std::string_view name;     ///< for metrics and the ledger: "/v1/chat/completions"
   std::string_view methods;  ///< "GET, HEAD", "POST", ...
-  std::string id;            ///< of models and responses
+  std::string id;            ///< of models, responses and the page
 };
 
 /// Nothing: no such path.

@@ -68,7 +68,7 @@ constexpr const char* kExposed =
     "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
     "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
-bool is_open(Route route) { return route == Route::health || route == Route::ready; }
+bool is_open(Route route) { return route == Route::health || route == Route::ready || route == Route::page; }
 
 }  // namespace
 
@@ -266,6 +266,8 @@ HttpReply Service::State::answer(Exchange& exchange) {
       return balance(exchange);
     case Route::ledger:
       return ledger_rows(exchange);
+    case Route::page:
+      return page.reply(exchange.route.id, http);
   }
   throw ApiError(500, "internal_error", "The server failed on this request");
 }

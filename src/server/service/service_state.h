@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "server/page/page.h"
 #include "server/service/idempotency.h"
 #include "server/service/keys.h"
 #include "server/service/ledger.h"
@@ -31,6 +32,7 @@ struct Service::State {
   std::unique_ptr<Keys> keys;
   std::unique_ptr<Ledger> ledger;
   Metrics metrics;
+  Page page;
   RateLimits rates;
   Idempotency idempotency;
   std::atomic<bool> draining = false;
