@@ -34,8 +34,8 @@ std::shared_ptr<Answer> run(Scheduler& scheduler, EngineRequest request) {
   scheduler.submit(std::move(request), heard, std::make_shared<Ticket>());
   for (int64_t i = 0; i < 100000 && scheduler.step(); ++i) {
   }
-  if (heard->result && heard->result->outcome == Outcome::finished)
-    heard->cached = heard->result->stats.cached_tokens;
+  const std::optional<AnswerResult>& result = heard->result;
+  if (result && result->outcome == Outcome::finished) heard->cached = result->stats.cached_tokens;
   REQUIRE(heard->cached >= 0);
   return heard;
 }
