@@ -42,6 +42,10 @@ bool is_model(const fs::path& path) {
 
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("-m,--model", model, "Folder, .safetensors or .gguf file, or a name under models/");
+  add_machine_to(command);
+}
+
+void ModelOptions::add_machine_to(CLI::App& command) {
   command.add_option("--adapter", adapter, "Folder of a LoRA adapter to add to the model");
   command.add_option("--threads", threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
   command.add_option("--target", target, "Kernels: plain, avx2, avx512, avx512_bf16 (default: the best)");

@@ -26,6 +26,8 @@ struct ModelOptions {
   bool no_pin = false;
   bool verbose = false;
 
+  /// Adds the flags beside -m (serve has several models).
+  void add_machine_to(CLI::App& command);
   /// Adds -m, --adapter, --threads, --target, --numerics, --memory, --no-pin, -v.
   void add_to(CLI::App& command);
 };

@@ -1,9 +1,12 @@
 // fathom serve: the API on this machine.
 #include <fmt/core.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 
@@ -13,6 +16,8 @@
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
 #include "cli/say.h"
+#include "cli/server_log.h"
+#include "cli/service_manager.h"
 #include "engine/serving/model_identity.h"
 #include "server/http/listener.h"
 #include "server/service/keys.h"
@@ -27,19 +32,42 @@ using Clock = std::chrono::steady_clock;
 
 struct ServeArguments {
   ModelOptions model;
-  std::string name;  // of the model; empty: its folder's
+  std::vector<std::string> models;  // PATH or NAME=PATH
+  std::string name;                 // of the first model; empty: its folder's
+  std::string log = "-";
   std::string host = "127.0.0.1", keys, config, ledger, cache = "1G", cache_dir, cache_disk = "16G";
   std::string prompt_encoding;
   std::vector<std::string> allow_hosts, cors_origins;
   std::string price_table = std::string(kDefaultPriceTable);
-  bool no_auth = false, strict_fields = false, no_extensions = false;
+  bool no_auth = false, any_model = false, log_prompts = false, strict_fields = false, no_extensions = false;
   int port = 8080, io_threads = 2, max_rows = 256, max_queue = 1024, drain_seconds = 30;
   double queue_seconds = 600, max_seconds = 0;
   int64_t max_connections = 16'384;
   std::string max_body = "64M";
 };
 
-// Options that the command line does not give are taken from the file, under their own names.
+// Options that the command line does not give are taken from the environment: FATHOM_SERVE_MAX_ROWS is
+// --max-rows. Lists are divided by commas.
+void read_environment(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_single_name();
+    if (option->count() > 0 || name == "help") continue;
+    std::string variable = "FATHOM_SERVE_" + name;
+    for (char& c : variable)
+      c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const char* value = std::getenv(variable.c_str());
+    if (!value || !*value) continue;
+    std::string_view rest = value;
+    while (option->get_expected_max() > 1 && rest.find(',') != std::string_view::npos) {
+      option->add_result(std::string(rest.substr(0, rest.find(','))));
+      rest.remove_prefix(rest.find(',') + 1);
+    }
+    option->add_result(std::string(rest));
+    option->run_callback();
+  }
+}
+
+// Options that neither it nor the environment gives are taken from the file, under their own names.
 void read_config(CLI::App& command, const std::string& path) {
   if (path.empty()) return;
   const std::string where = printable(path);
@@ -77,12 +105,27 @@ void read_config(CLI::App& command, const std::string& path) {
   }
 }
 
-std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments) {
-  OpenedModel opened = open_model(arguments.model, DefaultNumerics::fast, TokenizerUse::needed);
+// "PATH" or "NAME=PATH"; what exists as it stands is a path.
+std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments, const std::string& model) {
+  std::string own_name;
+  ModelOptions model_options = arguments.model;
+  model_options.model = model;
+  const size_t equals = model.find('=');
+  if (equals != std::string::npos && !find_model(model)) {
+    own_name = model.substr(0, equals);
+    model_options.model = model.substr(equals + 1);
+    const bool good = !own_name.empty() && own_name.size() <= 128 &&
+                      own_name.find_first_not_of(
+                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                          "0123456789._:/-") == std::string::npos;
+    if (!good)
+      bad_input("model: expected a name of letters, digits and ._:/-, found '{}'", printable(own_name, 64));
+  }
+  OpenedModel opened = open_model(model_options, DefaultNumerics::fast, TokenizerUse::needed);
   auto served = std::make_unique<server::ServedModel>();
   std::filesystem::path path = opened.path;
   if (path.filename().empty()) path = path.parent_path();
-  served->name = !arguments.name.empty() ? arguments.name : path.stem().string();
+  served->name = own_name.empty() ? path.stem().string() : own_name;
   served->model = opened.model;
   served->tokenizer = opened.tokenizer;
   served->setup = read_chat_setup(model_folder(opened.path),
@@ -110,6 +153,31 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments
   return served;
 }
 
+std::vector<std::unique_ptr<server::ServedModel>> serve_models(const ServeArguments& arguments) {
+  std::vector<std::unique_ptr<server::ServedModel>> models;
+  if (arguments.models.empty()) models.push_back(serve_model(arguments, ""));
+  for (const std::string& model : arguments.models) models.push_back(serve_model(arguments, model));
+  if (!arguments.name.empty()) models.front()->name = arguments.name;
+  for (size_t i = 0; i < models.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) {
+      if (models[i]->name == models[k]->name)
+        bad_input("model: expected each name once, found '{}' twice (give NAME=PATH)",
+                  printable(models[i]->name, 64));
+    }
+  }
+  return models;
+}
+
+// What to do next, for people.
+void say_hello(const std::string& url, const std::string& model, bool keys) {
+  if (::isatty(STDERR_FILENO) == 0) return;
+  say("the page:  {}/\n", url);
+  say("try:       curl {}/v1/chat/completions {}-H 'Content-Type: application/json' -d '{{\"model\": \"{}\", "
+      "\"messages\": [{{\"role\": \"user\", \"content\": \"Compute 123 + 456.\"}}]}}'\n",
+      url, keys ? "-H \"Authorization: Bearer $KEY\" " : "", model);
+  say("Ctrl-C ends it; a chat here: fathom chat\n");
+}
+
 // New connections are refused; what runs may end, then is ended.
 void shut_down(server::Listener& listener, server::Service& service, int drain_seconds) {
   service.drain();
@@ -124,6 +192,7 @@ void shut_down(server::Listener& listener, server::Service& service, int drain_s
 }
 
 void serve(CLI::App& command, ServeArguments& arguments) {
+  read_environment(command);
   read_config(command, arguments.config);
   const bool loopback = server::is_loopback(arguments.host);
   if (!loopback && arguments.keys.empty() && !arguments.no_auth) {
@@ -140,12 +209,18 @@ void serve(CLI::App& command, ServeArguments& arguments) {
   options.strict_fields = arguments.strict_fields;
   options.extensions = !arguments.no_extensions;
   options.price_table = arguments.price_table;
+  options.any_model = arguments.any_model;
+  options.log_prompts = arguments.log_prompts;
+  std::unique_ptr<ServerLog> log;  // ends after the service
+  if (arguments.log != "none") log = std::make_unique<ServerLog>(arguments.log);
+  if (log) options.log = [&log](const server::RequestRecord& record) { log->write(record); };
   std::unique_ptr<server::Keys> keys;
   if (!arguments.keys.empty()) keys = server::Keys::open(arguments.keys);
   std::unique_ptr<server::Ledger> ledger;
   if (!arguments.ledger.empty()) ledger = std::make_unique<server::Ledger>(arguments.ledger);
-  std::vector<std::unique_ptr<server::ServedModel>> models;
-  models.push_back(serve_model(arguments));
+  std::vector<std::unique_ptr<server::ServedModel>> models = serve_models(arguments);
+  const std::string first = models.front()->name;
+  const bool has_keys = keys != nullptr;
   server::Service service(std::move(options), std::move(models), std::move(keys), std::move(ledger));
 
   server::ListenerOptions listen;
@@ -156,14 +231,17 @@ void serve(CLI::App& command, ServeArguments& arguments) {
   listen.limits.body = static_cast<size_t>(parse_bytes(arguments.max_body, "--max-body"));
   listen.limits.connections = arguments.max_connections;
   server::Listener listener(listen, service);
+  service.watch_connections([&listener] { return listener.connections(); });
   listener.start();
   const bool v6 = arguments.host.find(':') != std::string::npos;
   const std::string url =
       fmt::format("http://{}{}{}:{}", v6 ? "[" : "", arguments.host, v6 ? "]" : "", listener.port());
   fmt::print("ready {}\n", url);
   std::fflush(stdout);
-  say("fathom: the web page is at {}/\n", url);
+  say_hello(url, first, has_keys);
+  notify_manager("READY=1");
   while (!interrupted()) std::this_thread::sleep_for(50ms);
+  notify_manager("STOPPING=1");
   say("fathom: shutting down\n");
   shut_down(listener, service, arguments.drain_seconds);
 }
@@ -173,8 +251,14 @@ void serve(CLI::App& command, ServeArguments& arguments) {
 void register_serve(CLI::App& app) {
   auto* command = app.add_subcommand("serve", "the API of DeepSeek, OpenAI and Anthropic on this machine");
   auto arguments = std::make_shared<ServeArguments>();
-  arguments->model.add_to(*command);
-  command->add_option("--name", arguments->name, "the model's name in the API (default: its folder's)");
+  command->add_option("-m,--model", arguments->models,
+                      "folder, .safetensors or .gguf file, a name under models/, or NAME=PATH (repeatable)");
+  arguments->model.add_machine_to(*command);
+  command->add_option("--name", arguments->name, "the first model's name in the API (default: its folder's)");
+  command->add_flag("--any-model", arguments->any_model, "an unknown model's name means the first one");
+  command->add_option("--log", arguments->log,
+                      "file for a line of JSON per request; - is standard error, none is none (default: -)");
+  command->add_flag("--log-prompts", arguments->log_prompts, "with the bodies of requests");
   command->add_option("--host", arguments->host, "numeric address to listen on (default: 127.0.0.1)");
   command->add_option("--port", arguments->port, "port; 0 takes a free one (default: 8080)")
       ->check(CLI::Range(0, 65535));

@@ -1,6 +1,7 @@
 #include "engine/serving/engine_thread.h"
 
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -13,6 +14,12 @@ struct Submitted {
   EngineRequest request;
   std::shared_ptr<AnswerSink> sink;
   std::shared_ptr<Ticket> ticket;
+};
+
+struct Question {
+  std::string scope;
+  std::vector<int32_t> prompt;
+  std::promise<int64_t> answer;
 };
 
 // A paused request is looked at so often, even if nobody wakes the thread.
@@ -36,6 +43,7 @@ struct EngineThread::State {
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::vector<Submitted> inbox;
+  std::vector<Question> questions;
   std::map<std::string, int64_t> waiting_of_key;  // in the inbox and in the queue, per key
   int64_t waiting = 0, in_flight = 0;
   bool stop = false, draining = false, cancel = false, woken = false;
@@ -80,13 +88,14 @@ void EngineThread::State::left_queue(const std::string& key) {
 
 void EngineThread::State::run() {
   std::vector<Submitted> taken;
+  std::vector<Question> asked;
   bool worked = false;
   for (;;) {
     bool cancel_now = false;
     {
       std::unique_lock lock(mutex);
       stats = scheduler.stats();
-      const auto due = [&] { return stop || cancel || woken || !inbox.empty(); };
+      const auto due = [&] { return stop || cancel || woken || !inbox.empty() || !questions.empty(); };
       if (!worked) {
         if (scheduler.idle()) {
           changed.wait(lock, due);
@@ -97,11 +106,14 @@ void EngineThread::State::run() {
       woken = false;
       cancel_now = std::exchange(cancel, false) || stop;
       taken.swap(inbox);
+      asked.swap(questions);
     }
     for (Submitted& s : taken) {
       scheduler.submit(std::move(s.request), std::move(s.sink), std::move(s.ticket));
     }
     taken.clear();
+    for (Question& q : asked) q.answer.set_value(scheduler.cached_tokens(q.scope, q.prompt));
+    asked.clear();
     if (cancel_now) scheduler.cancel_all();
     {
       const std::lock_guard lock(mutex);
@@ -180,6 +192,23 @@ SchedulerStats EngineThread::stats() const {
   const std::lock_guard lock(state_->mutex);
   SchedulerStats stats = state_->stats;
   return stats;
+}
+
+std::optional<int64_t> EngineThread::cached_tokens(std::string scope, std::vector<int32_t> prompt) {
+  std::promise<int64_t> answer;
+  std::future<int64_t> tokens = answer.get_future();
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->stop) return std::nullopt;
+    state_->questions.push_back({std::move(scope), std::move(prompt), std::move(answer)});
+  }
+  state_->changed.notify_all();
+  if (tokens.wait_for(std::chrono::seconds(5)) != std::future_status::ready) return std::nullopt;
+  try {
+    return tokens.get();
+  } catch (const std::future_error&) {  // the thread has ended
+    return std::nullopt;
+  }
 }
 
 const Runtime<float>& EngineThread::runtime() const { return *state_->runtime; }

@@ -3,6 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "engine/serving/scheduler.h"
 
@@ -37,6 +40,9 @@ class EngineThread {
   void cancel_all();
   /// Of the last step.
   SchedulerStats stats() const;
+  /// Tokens of a prompt that a request would not have to read. The thread answers between two steps; nothing
+  /// if it does not within five seconds.
+  std::optional<int64_t> cached_tokens(std::string scope, std::vector<int32_t> prompt);
   const Runtime<float>& runtime() const;
 
  private:

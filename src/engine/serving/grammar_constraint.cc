@@ -93,4 +93,30 @@ bool GrammarConstraint::advance(std::string_view text) {
   return true;
 }
 
+std::span<const uint64_t> EitherConstraint::allowed() {
+  masks_.clear();
+  mask_.clear();
+  for (const auto& constraint : left_) {
+    const std::span<const uint64_t> own = constraint->allowed();
+    masks_.emplace_back(own.begin(), own.end());
+    mask_.resize(own.size());
+    for (size_t i = 0; i < own.size(); ++i) mask_[i] |= own[i];
+  }
+  return mask_;
+}
+
+void EitherConstraint::accept(int32_t id) {
+  if (masks_.size() != left_.size()) (void)allowed();
+  std::vector<std::shared_ptr<TokenConstraint>> taken;
+  for (size_t i = 0; i < left_.size(); ++i) {
+    const auto word = masks_[i][static_cast<size_t>(id) / 64];
+    if ((word >> (id % 64) & 1) == 0) continue;
+    left_[i]->accept(id);
+    taken.push_back(left_[i]);
+  }
+  FATHOM_CHECK(!taken.empty());
+  left_ = std::move(taken);
+  masks_.clear();
+}
+
 }  // namespace fathom

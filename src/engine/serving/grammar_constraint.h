@@ -47,4 +47,18 @@ class GrammarConstraint final : public TokenConstraint {
   std::vector<uint64_t> mask_;
 };
 
+/// Either of several: whatever one of them allows; those that do not allow what was taken are out.
+class EitherConstraint final : public TokenConstraint {
+ public:
+  explicit EitherConstraint(std::vector<std::shared_ptr<TokenConstraint>> constraints)
+      : left_(std::move(constraints)) {}
+  std::span<const uint64_t> allowed() override;
+  void accept(int32_t id) override;
+
+ private:
+  std::vector<std::shared_ptr<TokenConstraint>> left_;
+  std::vector<std::vector<uint64_t>> masks_;  // of left_, at the last call of allowed()
+  std::vector<uint64_t> mask_;
+};
+
 }  // namespace fathom

@@ -109,6 +109,10 @@ void Scheduler::keep_state(Sequence& s, bool to_disk) {
                   to_disk);
 }
 
+int64_t Scheduler::cached_tokens(const std::string& scope, std::span<const int32_t> prompt) {
+  return prompt.empty() ? 0 : cache_.find(scope, prompt, std::ssize(prompt) - 1).tokens;
+}
+
 Scheduler::Sequences::iterator Scheduler::next_waiting() {
   std::array<bool, kPriorities> present{};
   for (const auto& s : waiting_) present[static_cast<size_t>(s->request.priority)] = true;

@@ -48,6 +48,8 @@ class Scheduler {
   void submit(EngineRequest request, std::shared_ptr<AnswerSink> sink, std::shared_ptr<Ticket> ticket);
   /// Runs one step. False: there was nothing to do.
   bool step();
+  /// Tokens of a prompt that a request would not have to read.
+  int64_t cached_tokens(const std::string& scope, std::span<const int32_t> prompt);
   /// Ends every request as cancelled.
   void cancel_all();
 

@@ -172,14 +172,7 @@ void read_tool_choice(Fields& fields, ApiCall& call) {
       call.tools[tool_index(call, read_function_name(tool), item.path)].callable = true;
     }
   }
-  if (word == "none") {
-    request.tool_choice = ApiRequest::ToolChoice::none;
-  } else if (word == "required") {
-    request.tool_choice = ApiRequest::ToolChoice::required;
-    if (call.tools.empty()) refuse("tool_choice", "expected tools for a required call, found none");
-  } else if (word != "auto") {
-    refuse("tool_choice", "expected none, auto, required or an object, found {}", quoted(*value));
-  }
+  set_tool_choice(call, word, *value);
 }
 
 void read_messages(Fields& fields, ApiCall& call) {

@@ -22,6 +22,8 @@ void read_stream(Fields& fields, ApiCall& call);
 /// @param where path of the tool; `parameters_key` names its schema in messages
 void add_tool(ApiCall& call, ToolInfo info, const JsonValue* description, const JsonValue* parameters,
               const std::string& where, std::string_view parameters_key);
+/// tool_choice as a word, or the mode of allowed tools. `given` is the field's value, for the message.
+void set_tool_choice(ApiCall& call, const std::string& word, const JsonValue& given);
 /// Index of the tool `name`. Throws at `path` if there is none.
 size_t tool_index(const ApiCall& call, const std::string& name, const std::string& path);
 

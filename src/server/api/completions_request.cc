@@ -1,6 +1,7 @@
 // Completions and fill-in-the-middle: the request. Source: api.md section 2.2.
 #include "base/error.h"
 #include "server/api/common_fields.h"
+#include "server/api/response_format.h"
 
 namespace fathom::server {
 namespace {
@@ -79,14 +80,7 @@ ApiCall read_completions(const JsonValue& body) {
   read_user(fields, call);
   call.service_tier = fields.text("service_tier").value_or("");
   call.parse_special = fields.flag("parse_special").value_or(false);
-  if (auto format = fields.object("response_format")) {
-    const std::string type = format->required_text("type");
-    if (type == "json_object") {
-      call.json_object = true;
-    } else if (type != "text") {
-      refuse("response_format.type", "expected text or json_object, found '{}'", printable(type, 64));
-    }
-  }
+  read_chat_format(fields, call);
   fields.ignore({"thinking", "reasoning_effort"});
   fields.finish();
   return call;

@@ -42,8 +42,9 @@ void check_schema(const JsonValue& schema, const std::string& path) {
     const std::string where = fmt::format("{}.{}", path, printable(key, 64));
     if (key == "type") {
       check_type(value, where);
-    } else if (key == "required") {
+    } else if (key == "enum" || key == "required") {
       if (!value.as_array()) refuse(where, "expected a list, found {}", quoted(value));
+      if (key == "enum") continue;
       for (const JsonValue& name : *value.as_array()) {
         if (!name.as_string()) refuse(where, "expected names, found {}", quoted(name));
       }
@@ -51,15 +52,12 @@ void check_schema(const JsonValue& schema, const std::string& path) {
       if (!value.as_object()) refuse(where, "expected an object, found {}", quoted(value));
       for (const JsonMember& member : *value.as_object())
         check_schema(member.value, fmt::format("{}.{}", where, printable(member.key, 64)));
-    } else if (key == "items" && !value.as_array()) {
-      check_schema(value, where);
-    } else if (key == "additionalProperties" || key == "not" || key == "contains" || key == "propertyNames") {
+    } else if ((key == "items" && !value.as_array()) || key == "additionalProperties" || key == "not" ||
+               key == "contains" || key == "propertyNames") {
       check_schema(value, where);
     } else if (key == "anyOf" || key == "oneOf" || key == "allOf" || key == "prefixItems") {
       if (!value.as_array()) refuse(where, "expected a list, found {}", quoted(value));
       for (const JsonValue& branch : *value.as_array()) check_schema(branch, where + "[]");
-    } else if (key == "enum") {
-      if (!value.as_array()) refuse(where, "expected a list, found {}", quoted(value));
     } else if (key == "pattern") {
       if (!value.as_string()) refuse(where, "expected a string, found {}", quoted(value));
       try {
@@ -172,6 +170,17 @@ void add_tool(ApiCall& call, ToolInfo info, const JsonValue* description, const 
                         {"description", description ? *description : JsonValue("")},
                         {"parameters", std::move(schema)}});
   call.tools.push_back(std::move(info));
+}
+
+void set_tool_choice(ApiCall& call, const std::string& word, const JsonValue& given) {
+  if (word == "none") {
+    call.request.tool_choice = ApiRequest::ToolChoice::none;
+  } else if (word == "required") {
+    call.request.tool_choice = ApiRequest::ToolChoice::required;
+    if (call.tools.empty()) refuse("tool_choice", "expected tools for a required call, found none");
+  } else if (word != "auto") {
+    refuse("tool_choice", "expected none, auto, required or an object, found {}", quoted(given));
+  }
 }
 
 size_t tool_index(const ApiCall& call, const std::string& name, const std::string& path) {

@@ -26,7 +26,7 @@ class AnswerJob::Part final : public AnswerSink {
   Part(std::shared_ptr<AnswerJob> job, size_t index) : job_(std::move(job)), index_(index) {}
   void started(int64_t) override {}
   void prefill(int64_t done, int64_t total) override { job_->prefill(done, total); }
-  void events(std::vector<AnswerEvent> events) override { job_->events(index_, std::move(events)); }
+  void events(std::vector<AnswerEvent> events) override { job_->events(index_, events); }
   void done(const AnswerResult& result) override { job_->done(index_, result); }
 
  private:
@@ -61,6 +61,7 @@ AnswerJob::AnswerJob(JobSetup setup) : setup_(std::move(setup)) {
   report_.route = setup_.route;
   report_.model = setup_.model->name;
   report_.key = setup_.key;
+  report_.mode = setup_.mode;
   report_.user = setup_.call.user;
   report_.created = setup_.identity.created;
   report_.status = "ok";
@@ -125,7 +126,7 @@ void AnswerJob::prefill(int64_t done, int64_t total) {
   to_read_ = total;
 }
 
-void AnswerJob::events(size_t part, std::vector<AnswerEvent> events) {
+void AnswerJob::events(size_t part, const std::vector<AnswerEvent>& events) {
   {
     const std::lock_guard lock(mutex_);
     ReplyWriter::Events out;
@@ -205,6 +206,7 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
     all.engine_seconds += result.stats.engine_seconds;
     all.queue_seconds = std::max(all.queue_seconds, result.stats.queue_seconds);
     all.first_token_seconds = std::max(all.first_token_seconds, result.stats.first_token_seconds);
+    all.prefill_seconds = std::max(all.prefill_seconds, result.stats.prefill_seconds);
     all.decode_seconds = std::max(all.decode_seconds, result.stats.decode_seconds);
     report_.price.input += price.input;
     report_.price.cached_input += price.cached_input;
@@ -218,6 +220,7 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
                    ? ApiError(408, "queue_timeout", "the request has waited in the queue for too long")
                    : ApiError(500, "internal_error", "The engine failed on this request");
       report_.status = "error";
+      report_.error = result.error;
       report_.code = error_->status;
       writers_[part]->failure(*error_, out);
     } else if (!error_) {

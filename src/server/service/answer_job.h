@@ -18,6 +18,8 @@ namespace fathom::server {
 /// What a job leaves behind, for the ledger and the metrics.
 struct JobReport {
   std::string request_hex, route, model, key, user, status;  ///< status: ok, error, cancelled
+  std::string mode;                                          ///< none, low, high or max: how it thinks
+  std::string error;                                         ///< what failed, for the log alone
   int64_t created = 0;
   int code = 200;
   AnswerStats stats;
@@ -29,7 +31,7 @@ struct JobSetup {
   PreparedCall prepared;
   ReplyIdentity identity;
   TokenPrice price;
-  std::string price_table, route, key;
+  std::string price_table, route, key, mode;
   ErrorShape shape = ErrorShape::deepseek;
   ServedModel* model = nullptr;
   std::function<void(const JobReport&)> report;  ///< called once, from any thread
@@ -51,7 +53,7 @@ class AnswerJob final : public ReplySource, public std::enable_shared_from_this<
  private:
   class Part;
   void prefill(int64_t done, int64_t total);
-  void events(size_t part, std::vector<AnswerEvent> events);
+  void events(size_t part, const std::vector<AnswerEvent>& events);
   void done(size_t part, const AnswerResult& result);
   ReplyUsage usage_of(const AnswerResult& result) const;
   JsonValue cost_object(const AnswerStats& stats, const AnswerPrice& price) const;

@@ -48,9 +48,12 @@ Dialect guessed_dialect(const JsonValue& body, const HttpRequest& http) {
   const auto as = query_value(http.query, "as");
   if (as == "responses") return Dialect::responses;
   if (as == "messages") return Dialect::messages;
+  if (as == "completions") return Dialect::completions;
   if (as && *as != "chat")
-    refuse("as", "expected chat, responses or messages, found '{}'", printable(*as, 64));
-  return body.find("messages") ? Dialect::chat : Dialect::responses;
+    refuse("as", "expected chat, completions, responses or messages, found '{}'", printable(*as, 64));
+  return body.find("messages") ? Dialect::chat
+         : body.find("prompt") ? Dialect::completions
+                               : Dialect::responses;
 }
 
 constexpr std::array<const char*, kPriorities> kTiers = {"priority", "default", "flex"};
@@ -90,6 +93,10 @@ HttpReply source_reply(std::shared_ptr<ReplySource> source) {
 
 }  // namespace
 
+ApiCall read_any(const JsonValue& body, const HttpRequest& http) {
+  return read_as(guessed_dialect(body, http), body, /*counting=*/true);
+}
+
 ApiCall Service::State::read_call(const Exchange& exchange) const {
   const bool counting =
       exchange.route.route == Route::count_tokens || exchange.route.route == Route::input_tokens;
@@ -125,6 +132,10 @@ HttpReply Service::State::start_answer(Exchange& exchange) {
   const std::string entry = exchange.key_id() + '\0' + *name;
   if (auto again = idempotency.find(entry, digest_of(exchange))) {
     metrics.count_request(std::string(exchange.route.name), 200);
+    RequestRecord record = record_of(exchange);
+    record.joined = true;
+    record.stream = again->streams();
+    log(std::move(record), exchange.began);
     return source_reply(std::move(again));
   }
   try {
@@ -198,14 +209,29 @@ HttpReply Service::State::new_answer(Exchange& exchange) {
     const std::lock_guard lock(mutex);
     if (--running[key] == 0) running.erase(key);
   };
-  setup.report = [this, leave, key = exchange.key](const JobReport& report) {
+  setup.mode = setup.prepared.mode;
+  RequestRecord record = record_of(exchange);
+  record.model = model.name;
+  record.user = setup.call.user;
+  record.mode = setup.mode;
+  record.stream = setup.call.stream;
+  setup.report = [this, leave, key = exchange.key, record = std::move(record),
+                  began = exchange.began](const JobReport& report) {
     leave();
     metrics.count_request(report.route, report.code);
-    metrics.count_answer(report);
+    metrics.count_answer(report,
+                         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
     if (key) {  // the prompt was taken when it was admitted
       rates.charge(*key, report.stats.completion_tokens, std::chrono::steady_clock::now());
     }
     if (ledger) ledger->finish(report);
+    RequestRecord entry = record;
+    entry.status = report.status;
+    entry.code = report.code;
+    entry.error = report.error;
+    entry.stats = report.stats;
+    entry.cost = decimal(report.price.total);
+    log(std::move(entry), began);
   };
   auto job = std::make_shared<AnswerJob>(std::move(setup));
   bool begun = false;
@@ -240,8 +266,9 @@ HttpReply Service::State::count_tokens(Exchange& exchange) {
 
 HttpReply Service::State::apply_template(Exchange& exchange) {
   const JsonValue body = read_body(exchange.http.body);
-  const Dialect dialect = guessed_dialect(body, exchange.http);
-  ApiCall call = read_as(dialect, body, /*counting=*/true);
+  ApiCall call = read_any(body, exchange.http);
+  if (call.dialect == Dialect::completions)
+    refuse("messages", "expected messages or input, found the body of a completion");
   const ServedModel& model = resolve(call, exchange);
   const PreparedCall prepared = prepare(call, model, /*counting=*/true);
   JsonValue::Array ranges;
@@ -265,7 +292,7 @@ HttpReply Service::State::apply_template(Exchange& exchange) {
 HttpReply Service::State::tokenize(Exchange& exchange) {
   const JsonValue body = read_body(exchange.http.body);
   if (body.find("messages") || body.find("input")) {
-    ApiCall call = read_as(guessed_dialect(body, exchange.http), body, /*counting=*/true);
+    ApiCall call = read_any(body, exchange.http);
     const ServedModel& model = resolve(call, exchange);
     const PreparedCall prepared = prepare(call, model, /*counting=*/true);
     JsonValue::Array tokens;

@@ -42,6 +42,16 @@ std::shared_ptr<const Grammar> compiled(const std::string& gbnf, const char* cod
   }
 }
 
+std::vector<CallableTool> callable_tools(const ApiCall& call) {
+  std::vector<CallableTool> tools;
+  for (size_t i = 0; i < call.tools.size(); ++i) {
+    const ToolInfo& tool = call.tools[i];
+    if (!tool.callable || (call.request.tool_name && *call.request.tool_name != tool.name)) continue;
+    tools.push_back({tool.name, call.request.tools[i].find("parameters")});
+  }
+  return tools;
+}
+
 }  // namespace
 
 std::shared_ptr<TokenConstraint> make_constraint(const ApiCall& call, const ServedModel& model,
@@ -51,13 +61,7 @@ std::shared_ptr<TokenConstraint> make_constraint(const ApiCall& call, const Serv
   std::shared_ptr<const Grammar> grammar;
   const bool forced = call.request.tool_choice == ApiRequest::ToolChoice::required;
   if (forced) {
-    std::vector<CallableTool> tools;
-    for (size_t i = 0; i < call.tools.size(); ++i) {
-      const ToolInfo& tool = call.tools[i];
-      if (!tool.callable || (call.request.tool_name && *call.request.tool_name != tool.name)) continue;
-      tools.push_back({tool.name, call.request.tools[i].find("parameters")});
-    }
-    grammar = compiled(tool_calls_grammar(tools, call.single_call), "invalid_schema", "tools");
+    grammar = compiled(tool_calls_grammar(callable_tools(call), call.single_call), "invalid_schema", "tools");
   } else if (!call.grammar.empty()) {
     grammar = compiled(call.grammar, "invalid_grammar", path + ".grammar");
   } else if (!call.regex.empty()) {
@@ -71,10 +75,6 @@ std::shared_ptr<TokenConstraint> make_constraint(const ApiCall& call, const Serv
   } else {
     return nullptr;
   }
-  if (!forced && !call.tools.empty() && call.request.tool_choice != ApiRequest::ToolChoice::none) {
-    // A call or text under the constraint: the mask cannot tell which it will be.
-    refuse(path, "expected no tools beside it, found some");
-  }
   auto constraint = std::make_shared<GrammarConstraint>(model.tokenizer, tree_of(model.tokenizer), grammar,
                                                         model.setup.stop_tokens);
   const bool continues =
@@ -85,7 +85,16 @@ std::shared_ptr<TokenConstraint> make_constraint(const ApiCall& call, const Serv
     refuse(fmt::format("messages[{}].content", last),
            "expected a beginning that the format allows, found another");
   }
-  return constraint;
+  const bool may_call =
+      !forced && !call.tools.empty() && call.request.tool_choice != ApiRequest::ToolChoice::none;
+  if (!may_call || continues) return constraint;
+  // A block of calls, or text under the format: whichever the model begins with.
+  auto calls = std::make_shared<GrammarConstraint>(
+      model.tokenizer, tree_of(model.tokenizer),
+      compiled(tool_calls_grammar(callable_tools(call), call.single_call, /*opened=*/false), "invalid_schema",
+               "tools"),
+      model.setup.stop_tokens);
+  return std::make_shared<EitherConstraint>(std::vector<std::shared_ptr<TokenConstraint>>{constraint, calls});
 }
 
 }  // namespace fathom::server

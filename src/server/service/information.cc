@@ -30,7 +30,8 @@ JsonValue texts(const std::vector<std::string>& list) {
   return out;
 }
 
-// A number of the query, or `otherwise`.
+}  // namespace
+
 int64_t query_number(const std::string& query, std::string_view name, int64_t low, int64_t high,
                      int64_t otherwise) {
   const auto text = query_value(query, name);
@@ -43,8 +44,6 @@ int64_t query_number(const std::string& query, std::string_view name, int64_t lo
            printable(*text, 64));
   return value;
 }
-
-}  // namespace
 
 std::vector<std::string> Service::State::aliases_of(const ServedModel& model) const {
   std::vector<std::string> aliases;
@@ -72,7 +71,7 @@ ServedModel* Service::State::find_model(const std::string& name, bool anthropic)
   for (const auto& model : models) {
     if (lowered(model->name) == lower) return model.get();
   }
-  return nullptr;
+  return options.any_model ? models.front().get() : nullptr;
 }
 
 bool Service::State::may_use(const Exchange& exchange, const ServedModel& model) const {

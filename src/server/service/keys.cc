@@ -30,7 +30,7 @@ std::string hash_of(std::string_view key, std::string_view salt) {
 }
 
 // A text that may stand between quotation marks.
-const std::string& checked_text(const std::string& text, const char* name) {
+std::string checked_text(const std::string& text, const char* name) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte > 0x7E || c == '"' || c == '\\')

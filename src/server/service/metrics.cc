@@ -29,12 +29,17 @@ void Metrics::Histogram::add(double seconds) {
   sum += seconds;
 }
 
-void Metrics::Histogram::write(const std::string& name, const char* help, std::string& out) const {
-  head(name.c_str(), "histogram", help, out);
+void Metrics::Histogram::write(const std::string& name, const std::string& labels, std::string& out) const {
   for (size_t i = 0; i < kBounds.size(); ++i)
-    out += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i], counts[i]);
-  out += fmt::format("{}_bucket{{le=\"+Inf\"}} {}\n{}_sum {}\n{}_count {}\n", name, count, name, sum, name,
-                     count);
+    out += fmt::format("{}_bucket{{{}le=\"{}\"}} {}\n", name, labels, kBounds[i], counts[i]);
+  out += fmt::format("{}_bucket{{{}le=\"+Inf\"}} {}\n", name, labels, count);
+  const std::string own = labels.empty() ? "" : "{" + labels.substr(0, labels.size() - 1) + "}";
+  out += fmt::format("{}_sum{} {}\n{}_count{} {}\n", name, own, sum, name, own, count);
+}
+
+void Metrics::write_all(const std::string& name, const char* help, const ByMode& modes, std::string& out) {
+  head(name.c_str(), "histogram", help, out);
+  for (const auto& [mode, histogram] : modes) histogram.write(name, fmt::format("mode=\"{}\",", mode), out);
 }
 
 void Metrics::count_request(const std::string& route, int code) {
@@ -42,7 +47,7 @@ void Metrics::count_request(const std::string& route, int code) {
   ++requests_[{route, code}];
 }
 
-void Metrics::count_answer(const JobReport& report) {
+void Metrics::count_answer(const JobReport& report, double seconds) {
   const std::lock_guard lock(mutex_);
   const AnswerStats& s = report.stats;
   prompt_hit_ += s.cached_tokens;
@@ -51,11 +56,30 @@ void Metrics::count_answer(const JobReport& report) {
   answer_ += s.completion_tokens - s.reasoning_tokens;
   cost_ += report.price.total;
   queue_.add(s.queue_seconds);
-  if (s.first_token_seconds > 0) first_token_.add(s.first_token_seconds);
+  Sums& sums = sums_[report.model];
+  ++sums.answers;
+  sums.queue += s.queue_seconds;
+  sums.prefill += s.prefill_seconds;
+  sums.read += s.prompt_tokens - s.cached_tokens;
+  sums.decode += s.decode_seconds;
+  sums.written += s.completion_tokens;
+  if (s.first_token_seconds > 0) first_token_[report.mode].add(s.first_token_seconds);
+  total_[report.mode].add(seconds);
   if (s.completion_tokens > 1) token_.add(s.decode_seconds / static_cast<double>(s.completion_tokens));
 }
 
-std::string Metrics::text(const std::vector<SchedulerStats>& engines) const {
+AnswerSpeed Metrics::speed(const std::string& model) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = sums_.find(model);
+  if (found == sums_.end()) return {};
+  const Sums& s = found->second;
+  const auto mean = [](double sum, int64_t count) {
+    return count > 0 ? sum / static_cast<double>(count) : -1;
+  };
+  return {mean(s.queue, s.answers), mean(s.prefill, s.read), mean(s.decode, s.written)};
+}
+
+std::string Metrics::text(const std::vector<SchedulerStats>& engines, int64_t connections) const {
   SchedulerStats all;
   for (const SchedulerStats& e : engines) {
     for (size_t i = 0; i < all.queued.size(); ++i) all.queued[i] += e.queued[i];
@@ -103,9 +127,16 @@ std::string Metrics::text(const std::vector<SchedulerStats>& engines) const {
   gauge("fathom_cache_evictions_total", "counter", "States that had to go.",
         std::to_string(all.cache_evictions));
   gauge("fathom_cost_total", "counter", "Price of all answers.", decimal(cost_));
-  first_token_.write("fathom_ttft_seconds", "From the request to its first token.", out);
-  token_.write("fathom_token_seconds", "Per token of an answer.", out);
-  queue_.write("fathom_queue_seconds", "In the queue.", out);
+  gauge("fathom_connections", "gauge", "Open connections.", std::to_string(connections));
+  write_all("fathom_ttft_seconds", "From the request to its first token, by mode of thinking.", first_token_,
+            out);
+  write_all("fathom_request_seconds", "From the request to the end of its answer.", total_, out);
+  const auto single = [&](const char* name, const char* help, const Histogram& histogram) {
+    head(name, "histogram", help, out);
+    histogram.write(name, "", out);
+  };
+  single("fathom_token_seconds", "Per token of an answer.", token_);
+  single("fathom_queue_seconds", "In the queue.", queue_);
   gauge("process_resident_memory_bytes", "gauge", "Resident memory.", std::to_string(resident_bytes()));
   return out;
 }

@@ -17,7 +17,10 @@ struct Row {
 
 constexpr std::string_view kPost = "POST", kGet = "GET, HEAD";
 
-// Under "", "/v1", "/beta" and "/beta/v1".
+constexpr std::array<std::string_view, 4> kOpenAiPrefixes = {"/beta/v1", "/beta", "/v1", ""};
+constexpr std::array<std::string_view, 3> kAnthropicPrefixes = {"/anthropic/v1", "/anthropic", "/v1"};
+
+// Under kOpenAiPrefixes.
 constexpr std::array kOpenAi = {
     Row{"/chat/completions", Route::chat, "/v1/chat/completions", kPost},
     Row{"/completions", Route::completions, "/v1/completions", kPost},
@@ -25,7 +28,7 @@ constexpr std::array kOpenAi = {
     Row{"/responses/input_tokens", Route::input_tokens, "/v1/responses/input_tokens", kPost},
     Row{"/models", Route::models, "/v1/models", kGet},
 };
-// Under "/anthropic/v1", "/anthropic" and "/v1".
+// Under kAnthropicPrefixes.
 constexpr std::array kAnthropic = {
     Row{"/messages", Route::messages, "/v1/messages", kPost},
     Row{"/messages/count_tokens", Route::count_tokens, "/v1/messages/count_tokens", kPost},
@@ -35,6 +38,8 @@ constexpr std::array kLocal = {
     Row{"/detokenize", Route::detokenize, "/detokenize", kPost},
     Row{"/apply_template", Route::apply_template, "/apply_template", kPost},
     Row{"/apply-template", Route::apply_template, "/apply_template", kPost},
+    Row{"/plan", Route::plan_request, "/plan", "GET, HEAD, POST"},
+    Row{"/openapi.json", Route::openapi, "/openapi.json", kGet},
     Row{"/health", Route::health, "/health", kGet},
     Row{"/ready", Route::ready, "/ready", kGet},
     Row{"/metrics", Route::metrics, "/metrics", kGet},
@@ -43,6 +48,8 @@ constexpr std::array kLocal = {
     Row{"/ledger", Route::ledger, "/ledger", kGet},
     Row{"/anthropic/v1/models", Route::models, "/v1/models", kGet},
 };
+
+constexpr std::string_view kAnthropicModels = "/anthropic/v1";
 
 // Followed by an id.
 constexpr std::array kWithId = {
@@ -102,21 +109,40 @@ std::optional<RouteMatch> find_route(std::string_view path) {
   if (is_page_path(path))
     return RouteMatch{Route::page, path.starts_with("/assets/") ? "/assets" : "/", kGet, std::string(path)};
   if (auto found = look_up(kLocal, path)) return found;
-  for (const std::string_view prefix : {"/anthropic/v1", "/anthropic", "/v1"}) {
+  for (const std::string_view prefix : kAnthropicPrefixes) {
     if (!path.starts_with(prefix)) continue;
     if (auto found = look_up(kAnthropic, path.substr(prefix.size()))) return found;
   }
-  for (const std::string_view prefix : {"/beta/v1", "/beta", "/v1", "/anthropic/v1", ""}) {
+  for (const std::string_view prefix : kOpenAiPrefixes) {
     if (!path.starts_with(prefix)) continue;
     const std::string_view rest = path.substr(prefix.size());
-    if (prefix != "/anthropic/v1") {
-      if (auto found = look_up(kOpenAi, rest)) return found;
-      if (auto found = with_id(rest)) return found;
-    } else if (auto found = with_id(rest); found && found->route == Route::model) {
+    if (auto found = look_up(kOpenAi, rest)) return found;
+    if (auto found = with_id(rest)) return found;
+  }
+  if (path.starts_with(kAnthropicModels)) {
+    if (auto found = with_id(path.substr(kAnthropicModels.size())); found && found->route == Route::model)
       return found;
-    }
   }
   return std::nullopt;
+}
+
+std::vector<PathRow> all_paths() {
+  std::vector<PathRow> rows;
+  const auto add = [&](std::string_view prefix, const Row& row, const char* end) {
+    rows.push_back({std::string(prefix) + std::string(row.path) + end, row.route, row.name, row.methods});
+  };
+  for (const std::string_view prefix : kOpenAiPrefixes) {
+    for (const Row& row : kOpenAi) add(prefix, row, "");
+    for (const Row& row : kWithId) add(prefix, row, "{id}");
+  }
+  for (const std::string_view prefix : kAnthropicPrefixes) {
+    for (const Row& row : kAnthropic) add(prefix, row, "");
+  }
+  for (const Row& row : kLocal) add("", row, "");
+  for (const Row& row : kWithId) {
+    if (row.route == Route::model) add(kAnthropicModels, row, "{id}");
+  }
+  return rows;
 }
 
 ErrorShape error_shape(std::string_view path) {

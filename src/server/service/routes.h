@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/api/api_error.h"
 
@@ -22,10 +23,12 @@ enum class Route {
   tokenize,
   detokenize,
   apply_template,
+  plan_request,  ///< what a request would take (POST); GET: the table of a model
   health,
   ready,
   metrics,
   props,
+  openapi,
   balance,
   ledger,
   page,  ///< `/` and its files; id: the path
@@ -37,6 +40,15 @@ struct RouteMatch {
   std::string_view methods;  ///< "GET, HEAD", "POST", ...
   std::string id;            ///< of models, responses and the page
 };
+
+/// A path as it may be asked for; {id} stands for an id.
+struct PathRow {
+  std::string path;
+  Route route;
+  std::string_view name, methods;  ///< as of RouteMatch
+};
+/// Every path of the table.
+std::vector<PathRow> all_paths();
 
 /// Nothing: no such path.
 std::optional<RouteMatch> find_route(std::string_view path);

@@ -272,7 +272,7 @@ std::string schema_grammar(const JsonValue& schema, const std::string& path, boo
 }
 
 // The prompt, or what is forced after the reasoning, ends with the first line of the block.
-std::string tool_calls_grammar(const std::vector<CallableTool>& tools, bool single) {
+std::string tool_calls_grammar(const std::vector<CallableTool>& tools, bool single, bool opened) {
   std::vector<std::string> unenforced;  // of tools that are not strict: values are free within the markup
   SchemaWriter writer("tools", false, &unenforced);
   std::string invokes;
@@ -306,7 +306,8 @@ std::string tool_calls_grammar(const std::vector<CallableTool>& tools, bool sing
                literal("invoke name=\"" + tool.name + "\">\n") + parameters + " \"</\" %dsml \"invoke>\"";
   }
   const std::string invoke = writer.add_rule(invokes);
-  return writer.grammar(invoke + (single ? "" : " (\"\\n\" " + invoke + ")*") +
+  const std::string opening = opened ? "" : "\"\\n\\n<\" %dsml \"tool_calls>\\n\" ";
+  return writer.grammar(opening + invoke + (single ? "" : " (\"\\n\" " + invoke + ")*") +
                         " \"\\n</\" %dsml \"tool_calls>\"") +
          "any ::= .*\n";
 }

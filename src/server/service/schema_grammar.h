@@ -21,7 +21,8 @@ struct CallableTool {
 };
 /// The rest of a block of calls after its first line, at least one call: known names, parameters in the order
 /// of the schema, those that are required, values by their types.
-std::string tool_calls_grammar(const std::vector<CallableTool>& tools, bool single);
+/// @param opened false: with that first line, and the empty line before it
+std::string tool_calls_grammar(const std::vector<CallableTool>& tools, bool single, bool opened = true);
 /// The whole text matches. Throws ApiError invalid_regex.
 std::string regex_grammar(const std::string& regex, const std::string& path);
 

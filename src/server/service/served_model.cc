@@ -48,6 +48,21 @@ SamplingParams sampling_of(const ApiCall& call, const ServedModel& model, bool t
   return params;
 }
 
+// Of the effort that the encoder takes; none is its default.
+const char* mode_name(Effort effort, Generation generation) {
+  switch (effort) {
+    case Effort::low:
+      return "low";
+    case Effort::high:
+      return "high";
+    case Effort::max:
+      return "max";
+    case Effort::none:
+      break;
+  }
+  return generation == Generation::v2026_04 ? "high" : "low";
+}
+
 std::vector<int32_t> completion_ids(const ApiCall& call, const ServedModel& model,
                                     const ApiCall::RawPrompt& prompt, size_t index) {
   const int32_t bos = model.setup.bos;
@@ -105,17 +120,18 @@ PreparedCall prepare(const ApiCall& call, const ServedModel& model, bool countin
 
   if (call.dialect == Dialect::completions) {
     options.raw = true;
+    out.asked_tokens = call.max_tokens.value_or(4096);
     options.sampling = sampling_of(call, model, false, out);
     if (call.echo && call.logprobs) base.prompt_logprobs = call.top_logprobs;
     for (size_t i = 0; i < call.prompts.size(); ++i) {
       EngineRequest request = base;
-      request.options.constraint = make_constraint(call, model, {}, out.unenforced);
+      if (!counting) request.options.constraint = make_constraint(call, model, {}, out.unenforced);
       request.prompt = completion_ids(call, model, call.prompts[i], i);
       if (call.echo) {
         const auto* text = std::get_if<std::string>(&call.prompts[i]);
         out.echoed.push_back(text ? *text : model.tokenizer->decode(request.prompt, true));
       }
-      limit_tokens(call, model, call.max_tokens.value_or(4096), request, out);
+      if (!counting) limit_tokens(call, model, out.asked_tokens, request, out);
       out.requests.push_back(std::move(request));
     }
     return out;
@@ -130,13 +146,15 @@ PreparedCall prepare(const ApiCall& call, const ServedModel& model, bool countin
     throw ApiError(400, "", error.message(), path);
   }
   const bool thinking = request.thinking.mode == ThinkingMode::thinking;
+  if (thinking) out.mode = mode_name(request.thinking.effort, model.setup.generation);
   out.starts_reasoning = out.prompt.completion.start == CompletionOptions::Start::reasoning;
   base.prompt = prompt_ids(*model.tokenizer, out.prompt.prompt);
   options.completion = out.prompt.completion;
   options.sampling = sampling_of(call, model, thinking, out);
   options.forced_after_thinking = prompt_ids(*model.tokenizer, out.prompt.forced_after_thinking);
+  out.asked_tokens = call.max_tokens.value_or(default_max_tokens(request.thinking));
   if (!counting) {
-    limit_tokens(call, model, call.max_tokens.value_or(default_max_tokens(request.thinking)), base, out);
+    limit_tokens(call, model, out.asked_tokens, base, out);
     options.constraint = make_constraint(call, model, out.prompt, out.unenforced);
   }
   options.thinking_budget = call.thinking_budget.value_or(-1);

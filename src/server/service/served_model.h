@@ -29,8 +29,10 @@ struct PreparedCall {
   ApiPrompt prompt;                     ///< but for completions
   std::vector<std::string> echoed;      ///< completions with echo: the prompts' texts
   std::optional<int64_t> lowered_max_tokens;
+  int64_t asked_tokens = 0;             ///< the most tokens of an answer, as asked for or by default
   std::vector<std::string> ignored;     ///< fields without effect in this mode
   std::vector<std::string> unenforced;  ///< pointers of schema keywords that the answer is not held to
+  std::string mode = "none";            ///< none, low, high or max: how it thinks
   uint64_t seed = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "server/api/json_text.h"
 #include "server/http/listener.h"
 #include "server/service/ids.h"
+#include "server/service/openapi.h"
 #include "server/service/service_state.h"
 
 namespace fathom::server {
@@ -68,7 +69,9 @@ constexpr const char* kExposed =
     "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
     "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
-bool is_open(Route route) { return route == Route::health || route == Route::ready || route == Route::page; }
+bool is_open(Route route) {
+  return route == Route::health || route == Route::ready || route == Route::openapi || route == Route::page;
+}
 
 }  // namespace
 
@@ -241,6 +244,16 @@ HttpReply Service::State::answer(Exchange& exchange) {
       return detokenize(exchange);
     case Route::apply_template:
       return apply_template(exchange);
+    case Route::plan_request:
+      return http.method == "POST" ? plan(exchange) : plan_table_of(exchange);
+    case Route::openapi: {
+      std::vector<std::string> names;
+      for (const auto& model : models) {
+        names.push_back(model->name);
+        for (const std::string& alias : aliases_of(*model)) names.push_back(alias);
+      }
+      return json_reply(openapi_document(options.version, names));
+    }
     case Route::models:
       return list_models(exchange);
     case Route::model:
@@ -257,7 +270,7 @@ HttpReply Service::State::answer(Exchange& exchange) {
       for (const auto& model : models) stats.push_back(model->engine->stats());
       HttpReply reply;
       reply.content_type = "text/plain; version=0.0.4";
-      reply.body = metrics.text(stats);
+      reply.body = metrics.text(stats, connections ? connections() : 0);
       return reply;
     }
     case Route::props:
@@ -272,7 +285,26 @@ HttpReply Service::State::answer(Exchange& exchange) {
   throw ApiError(500, "internal_error", "The server failed on this request");
 }
 
+RequestRecord Service::State::record_of(const Exchange& exchange) const {
+  RequestRecord record;
+  if (!options.log) return record;
+  record.request_id = "req_" + exchange.hex;
+  read_trace(exchange.http, record);
+  record.method = printable(exchange.http.method, 16);
+  record.route = exchange.route.name;
+  record.key = exchange.key_id();
+  if (options.log_prompts) record.body = printable(exchange.http.body, exchange.http.body.size());
+  return record;
+}
+
+void Service::State::log(RequestRecord record, std::chrono::steady_clock::time_point began) const {
+  if (!options.log) return;
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  options.log(record);
+}
+
 HttpReply Service::handle(HttpRequest request) {
+  std::string error_code;
   Exchange exchange;
   exchange.http = std::move(request);
   exchange.hex = new_request_hex();
@@ -282,11 +314,14 @@ HttpReply Service::handle(HttpRequest request) {
     reply = state_->answer(exchange);
   } catch (const ApiError& error) {
     reply = state_->error_reply(error, exchange.shape, exchange.hex);
+    error_code = error.code.empty() ? std::string(error_type(error.status, exchange.shape)) : error.code;
   } catch (const std::bad_alloc&) {
+    error_code = "out of memory";
     reply =
         state_->error_reply(ApiError(503, "service_unavailable", "the memory for this request cannot be had"),
                             exchange.shape, exchange.hex);
-  } catch (const std::exception&) {
+  } catch (const std::exception& error) {
+    error_code = error.what();
     reply = state_->error_reply(ApiError(500, "internal_error", "The server failed on this request"),
                                 exchange.shape, exchange.hex);
   }
@@ -298,7 +333,13 @@ HttpReply Service::handle(HttpRequest request) {
     reply.fields.insert(reply.fields.end(), limits.begin(), limits.end());
   }
   state_->add_cors(exchange.http, reply);
-  if (!reply.source) state_->metrics.count_request(std::string(exchange.route.name), reply.status);
+  if (!reply.source) {
+    state_->metrics.count_request(std::string(exchange.route.name), reply.status);
+    RequestRecord record = state_->record_of(exchange);
+    record.code = reply.status;
+    record.error = std::move(error_code);
+    state_->log(std::move(record), exchange.began);
+  }
   return reply;
 }
 
@@ -309,8 +350,15 @@ HttpReply Service::fault(int status, const std::string& code, const std::string&
   reply.fields.emplace_back("request-id", "req_" + hex);
   reply.close = true;
   state_->metrics.count_request("", status);
+  RequestRecord record;
+  record.request_id = "req_" + hex;
+  record.code = status;
+  record.error = code.empty() ? std::string(error_type(status, ErrorShape::deepseek)) : code;
+  state_->log(std::move(record), std::chrono::steady_clock::now());
   return reply;
 }
+
+void Service::watch_connections(std::function<int64_t()> count) { state_->connections = std::move(count); }
 
 void Service::drain() {
   state_->draining = true;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/http/http.h"
+#include "server/service/request_log.h"
 #include "server/service/served_model.h"
 
 namespace fathom::server {
@@ -22,6 +23,9 @@ struct ServiceOptions {
   bool strict_fields = false;              ///< ignored fields are refused
   bool extensions = true;                  ///< cost and fathom in answers
   std::string price_table = "deepseek-v4-flat";
+  bool any_model = false;    ///< an unknown name means the first model
+  RequestLog log;            ///< told of each request when it ends, on any thread; or none
+  bool log_prompts = false;  ///< with their bodies
 };
 
 class Service final : public HttpHandler {
@@ -34,6 +38,8 @@ class Service final : public HttpHandler {
   HttpReply handle(HttpRequest request) override;
   HttpReply fault(int status, const std::string& code, const std::string& message) override;
 
+  /// Where the metrics have the number of connections from.
+  void watch_connections(std::function<int64_t()> count);
   /// No new requests; those that run go on.
   void drain();
   /// Nothing runs.

@@ -2,6 +2,7 @@
 /// The inside of Service, for its .cc files.
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <mutex>
 
@@ -23,6 +24,7 @@ struct Exchange {
   ErrorShape shape = ErrorShape::deepseek;
   std::string hex;                ///< its id
   const KeyEntry* key = nullptr;  ///< null: nobody asks for keys
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   std::string key_id() const { return key ? key->id : ""; }
 };
 
@@ -35,6 +37,7 @@ struct Service::State {
   Page page;
   RateLimits rates;
   Idempotency idempotency;
+  std::function<int64_t()> connections;
   std::atomic<bool> draining = false;
   std::mutex mutex;
   std::map<std::string, int64_t> running;  // answers per key; guarded by mutex
@@ -46,6 +49,9 @@ struct Service::State {
   void check_scope(const Exchange& exchange) const;
   void limit_rate(const Exchange& exchange);
   HttpReply error_reply(const ApiError& error, ErrorShape shape, const std::string& hex) const;
+  /// What is known of it before it is answered.
+  RequestRecord record_of(const Exchange& exchange) const;
+  void log(RequestRecord record, std::chrono::steady_clock::time_point began) const;
   void add_cors(const HttpRequest& request, HttpReply& reply) const;
 
   // answers.cc
@@ -58,6 +64,10 @@ struct Service::State {
   HttpReply detokenize(Exchange& exchange);
   HttpReply apply_template(Exchange& exchange);
 
+  // plan.cc
+  HttpReply plan(Exchange& exchange);
+  HttpReply plan_table_of(const Exchange& exchange);
+
   // information.cc
   HttpReply list_models(const Exchange& exchange);
   HttpReply one_model(const Exchange& exchange);
@@ -69,8 +79,14 @@ struct Service::State {
   std::vector<std::string> aliases_of(const ServedModel& model) const;
 };
 
+/// A body of any dialect, for the routes that only look at it: by the query's `as`, else by its members.
+/// Throws ApiError.
+ApiCall read_any(const JsonValue& body, const HttpRequest& http);
 HttpReply json_reply(const JsonValue& body, int status = 200);
 /// A value of the query string, decoded; nothing if absent.
 std::optional<std::string> query_value(const std::string& query, std::string_view name);
+/// A number of the query, or `otherwise`. Throws ApiError.
+int64_t query_number(const std::string& query, std::string_view name, int64_t low, int64_t high,
+                     int64_t otherwise);
 
 }  // namespace fathom::server

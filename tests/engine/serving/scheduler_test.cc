@@ -57,12 +57,12 @@ TEST_CASE("a seeded request is bitwise the same alone and under load") {
     for (size_t i = 0; i < requests.size(); ++i) {
       CAPTURE(i);
       REQUIRE(loaded[i]->result);
-      CHECK(loaded[i]->result->outcome == Outcome::finished);
+      CHECK(loaded[i]->got().outcome == Outcome::finished);
       CHECK(loaded[i]->content == alone[i]->content);
       CHECK(loaded[i]->reasoning == alone[i]->reasoning);
       CHECK(alone[i]->logprobs.size() > 2);
       CHECK(test::same_bits(loaded[i]->logprobs, alone[i]->logprobs));
-      CHECK(loaded[i]->result->stats.completion_tokens == alone[i]->result->stats.completion_tokens);
+      CHECK(loaded[i]->got().stats.completion_tokens == alone[i]->got().stats.completion_tokens);
     }
   }
 }
@@ -83,9 +83,9 @@ TEST_CASE("the scheduler gives what generate() gives") {
   const auto heard = served.alone(r);
   CHECK(heard->content == expected.completion.content);
   CHECK(heard->reasoning == expected.completion.reasoning_content);
-  CHECK(heard->result->stats.reasoning_tokens == expected.reasoning_tokens);
-  CHECK(heard->result->stats.completion_tokens == expected.answer_tokens(o.stop_tokens));
-  CHECK(heard->result->thinking_end == ThinkingEnd::model);
+  CHECK(heard->got().stats.reasoning_tokens == expected.reasoning_tokens);
+  CHECK(heard->got().stats.completion_tokens == expected.answer_tokens(o.stop_tokens));
+  CHECK(heard->got().thinking_end == ThinkingEnd::model);
 }
 
 TEST_CASE("cancelling frees everything, in the queue, in the prompt and in the answer") {
@@ -114,9 +114,9 @@ TEST_CASE("cancelling frees everything, in the queue, in the prompt and in the a
   CHECK(scheduler.stats().kv_bytes == 0);
   for (const auto& h : heard) {
     REQUIRE(h->result);
-    CHECK(h->result->outcome == Outcome::cancelled);
+    CHECK(h->got().outcome == Outcome::cancelled);
   }
-  CHECK(heard[0]->result->stats.completion_tokens > 0);
+  CHECK(heard[0]->got().stats.completion_tokens > 0);
 }
 
 TEST_CASE("a key with many requests does not keep another one waiting") {
@@ -161,17 +161,17 @@ TEST_CASE("states are shared by prefix and change no bit") {
     run_all(scheduler);
     return heard;
   };
-  CHECK(ask(r)->result->stats.cached_tokens == 0);
+  CHECK(ask(r)->got().stats.cached_tokens == 0);
   const auto second = ask(r);
-  CHECK(second->result->stats.cached_tokens == std::ssize(r.prompt) - 1);
+  CHECK(second->got().stats.cached_tokens == std::ssize(r.prompt) - 1);
   CHECK(test::same_bits(second->logprobs, expected->logprobs));
 
   EngineRequest other = r;  // another scope, and a request that does not want the cache, share nothing
   other.cache_scope = "other";
-  CHECK(ask(other)->result->stats.cached_tokens == 0);
+  CHECK(ask(other)->got().stats.cached_tokens == 0);
   other = r;
   other.cache_read = false;
-  CHECK(ask(other)->result->stats.cached_tokens == 0);
+  CHECK(ask(other)->got().stats.cached_tokens == 0);
 
   // Half of the prompt is the same; the place where the ways part is kept for the third.
   EngineRequest half = served.request(long_text(120) + " and more", "off", 5);
@@ -180,10 +180,10 @@ TEST_CASE("states are shared by prefix and change no bit") {
   const auto common = std::ssize(half.prompt);
   for (int32_t id = 300; id < 340; ++id) half.prompt.push_back(id);
   const auto first = ask(half);
-  CHECK(first->result->stats.matched_tokens == common);
-  CHECK(first->result->stats.cached_tokens <= common);
+  CHECK(first->got().stats.matched_tokens == common);
+  CHECK(first->got().stats.cached_tokens <= common);
   half.prompt[static_cast<size_t>(common)] = 299;
-  CHECK(ask(half)->result->stats.cached_tokens == common);
+  CHECK(ask(half)->got().stats.cached_tokens == common);
 }
 
 TEST_CASE("thinking: budget, reserve and the answer after it") {
@@ -191,20 +191,20 @@ TEST_CASE("thinking: budget, reserve and the answer after it") {
   EngineRequest r = served.request("Compute 48 * 7.", "high", 300);
   r.options.thinking_budget = 5;
   auto heard = served.alone(r);
-  CHECK(heard->result->thinking_end == ThinkingEnd::budget);
-  CHECK(heard->result->stats.reasoning_tokens == 6);  // with </think>
+  CHECK(heard->got().thinking_end == ThinkingEnd::budget);
+  CHECK(heard->got().stats.reasoning_tokens == 6);  // with </think>
   CHECK_FALSE(heard->content.empty());
   r.options.thinking_budget = -1;
   r.options.max_tokens = 30;
   r.options.answer_reserve = 10;
   heard = served.alone(r);
-  CHECK(heard->result->thinking_end == ThinkingEnd::reserve);
-  CHECK(heard->result->stats.reasoning_tokens == 20);
+  CHECK(heard->got().thinking_end == ThinkingEnd::reserve);
+  CHECK(heard->got().stats.reasoning_tokens == 20);
   CHECK_FALSE(heard->content.empty());
   r.options.answer_reserve = 0;
   heard = served.alone(r);
-  CHECK(heard->result->thinking_end == ThinkingEnd::length);
-  CHECK(heard->result->end == AnswerEnd::length);
+  CHECK(heard->got().thinking_end == ThinkingEnd::length);
+  CHECK(heard->got().end == AnswerEnd::length);
   CHECK(heard->content.empty());
 }
 
@@ -214,9 +214,9 @@ TEST_CASE("the context's end ends an answer") {
   r.prompt.resize(static_cast<size_t>(served.model->config().max_position_embeddings), 300);
   r.options.max_tokens = 50;
   const auto heard = served.alone(r);
-  CHECK(heard->result->end == AnswerEnd::length);
-  CHECK(heard->result->context_full);
-  CHECK(heard->result->stats.completion_tokens == 1);
+  CHECK(heard->got().end == AnswerEnd::length);
+  CHECK(heard->got().context_full);
+  CHECK(heard->got().stats.completion_tokens == 1);
 }
 
 TEST_CASE("log probabilities of a prompt") {
@@ -224,10 +224,10 @@ TEST_CASE("log probabilities of a prompt") {
   EngineRequest r = served.request("Compute 1 + 2.", "off", 0);
   r.prompt_logprobs = 2;
   const auto heard = served.alone(r);
-  CHECK(heard->result->prompt_logprobs.size() == r.prompt.size() - 1);
+  CHECK(heard->got().prompt_logprobs.size() == r.prompt.size() - 1);
   for (size_t i = 0; i + 1 < r.prompt.size(); ++i)
-    CHECK(heard->result->prompt_logprobs[i].chosen.id == r.prompt[i + 1]);
-  CHECK(heard->result->stats.completion_tokens == 0);
+    CHECK(heard->got().prompt_logprobs[i].chosen.id == r.prompt[i + 1]);
+  CHECK(heard->got().stats.completion_tokens == 0);
 }
 
 TEST_CASE("a request that waits too long fails, an answer that takes too long is cut") {
@@ -240,8 +240,8 @@ TEST_CASE("a request that waits too long fails, an answer that takes too long is
   full.submit(served.request("Compute 1 + 2."), late, std::make_shared<Ticket>());
   run_all(full);
   REQUIRE(late->result);
-  CHECK(late->result->outcome == Outcome::failed);
-  CHECK(late->result->queue_timeout);
+  CHECK(late->got().outcome == Outcome::failed);
+  CHECK(late->got().queue_timeout);
   CHECK(full.idle());
 
   options = {};
@@ -251,8 +251,8 @@ TEST_CASE("a request that waits too long fails, an answer that takes too long is
   slow.submit(served.request("Compute 1 + 2."), cut, std::make_shared<Ticket>());
   run_all(slow);
   REQUIRE(cut->result);
-  CHECK(cut->result->outcome == Outcome::finished);
-  CHECK(cut->result->time_over);
-  CHECK(cut->result->end == AnswerEnd::length);
+  CHECK(cut->got().outcome == Outcome::finished);
+  CHECK(cut->got().time_over);
+  CHECK(cut->got().end == AnswerEnd::length);
   CHECK(slow.idle());
 }

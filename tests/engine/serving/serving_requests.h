@@ -24,6 +24,8 @@ struct Heard : AnswerSink {
     if (on_events) on_events();
   }
   void done(const AnswerResult& r) override { result = r; }
+  /// The result, or an empty one.
+  AnswerResult got() const { return result.value_or(AnswerResult{}); }
 };
 
 inline const std::filesystem::path kServedFolder = std::filesystem::path(FATHOM_SOURCE_DIR) / "models/v4-10m";

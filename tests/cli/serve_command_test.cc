@@ -1,0 +1,103 @@
+// fathom serve as a process: several models, settings from the environment and a file, the log, and what a
+// service manager is told.
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "tests/cli/program.h"
+#include "tests/support/temp_folder.h"
+
+using namespace fathom;
+
+namespace {
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// A datagram within ten seconds, or nothing.
+std::string receive(int fd) {
+  pollfd wait{fd, POLLIN, 0};
+  if (poll(&wait, 1, 10'000) != 1) return "";
+  char text[64];
+  const ssize_t got = recv(fd, text, sizeof(text), 0);
+  return got > 0 ? std::string(text, static_cast<size_t>(got)) : "";
+}
+
+}  // namespace
+
+TEST_CASE("several models, settings from the environment, and a service manager") {
+  const test::TempFolder folder;
+  const std::string socket_path = (folder.path() / "notify").string();
+  const std::string log_path = (folder.path() / "log.jsonl").string();
+  const int manager = socket(AF_UNIX, SOCK_DGRAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  REQUIRE(socket_path.size() < sizeof(address.sun_path));
+  std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
+  REQUIRE(bind(manager, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+
+  const std::string config = (folder.path() / "serve.toml").string();
+  std::ofstream(config) << "max-rows = 8\nlog = \"none\"\nmodel = [\"a=v4-10m\", \"b-pro=v4-10m\"]\n";
+  const std::string out_path = (folder.path() / "out").string();
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv("NOTIFY_SOCKET", socket_path.c_str(), 1);
+    setenv("FATHOM_SERVE_PORT", "0", 1);
+    setenv("FATHOM_SERVE_LOG", log_path.c_str(), 1);
+    if (chdir(FATHOM_SOURCE_DIR) != 0) _exit(126);
+    const int out = open(out_path.c_str(), O_WRONLY | O_CREAT, 0600);
+    dup2(out, 1);
+    execl(FATHOM_BINARY, FATHOM_BINARY, "serve", "--config", config.c_str(), "--threads", "1", nullptr);
+    _exit(127);
+  }
+  CHECK(receive(manager) == "READY=1");
+  const std::string ready = read_file(out_path);
+  CAPTURE(ready);
+  REQUIRE(ready.starts_with("ready http://127.0.0.1:"));
+  const std::string port = ready.substr(23, ready.find('\n') - 23);
+
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const timeval limit{20, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  sockaddr_in server{};
+  server.sin_family = AF_INET;
+  server.sin_port = htons(static_cast<uint16_t>(std::atoi(port.c_str())));
+  server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(connect(fd, reinterpret_cast<sockaddr*>(&server), sizeof(server)) == 0);
+  const std::string request =
+      "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/models/deepseek-v4-pro HTTP/1.1\r\nHost: "
+      "localhost\r\nConnection: close\r\n\r\n";
+  REQUIRE(send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
+  std::string text;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = recv(fd, buffer, sizeof(buffer), 0)) > 0;)
+    text.append(buffer, static_cast<size_t>(got));
+  close(fd);
+  CHECK(text.find("\"id\":\"a\"") != std::string::npos);
+  CHECK(text.find("\"id\":\"b-pro\"") != std::string::npos);
+  CHECK(text.rfind("\"id\":\"b-pro\"") > text.rfind("HTTP/1.1 200"));
+
+  kill(child, SIGTERM);
+  CHECK(receive(manager) == "STOPPING=1");
+  CHECK(test::wait_at_most(child, 20) == 0);
+  close(manager);
+  const std::string log = read_file(log_path);
+  CAPTURE(log);
+  CHECK(log.starts_with("{\"time\":\"20"));
+  CHECK(log.find("\"route\":\"/v1/models\"") != std::string::npos);
+  CHECK(log.ends_with("}\n"));
+}
+
+TEST_CASE("settings that are no good are named") {
+  CHECK(test::run_fathom({"serve", "--port", "0", "-m", "a=v4-10m", "-m", "a=v4-10m"}).status == 1);
+  CHECK(test::run_fathom({"serve", "--port", "0", "-m", "a b=v4-10m"}).status == 1);
+}
