@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -106,7 +107,9 @@ void read_config(CLI::App& command, const std::string& path) {
 }
 
 // "PATH" or "NAME=PATH"; what exists as it stands is a path.
-std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments, const std::string& model) {
+// @param folders of states on disk that are taken: each has one writer
+std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments, const std::string& model,
+                                                 std::set<std::filesystem::path>& folders) {
   std::string own_name;
   ModelOptions model_options = arguments.model;
   model_options.model = model;
@@ -144,6 +147,8 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments
     DiskCacheOptions& disk = options.scheduler.disk;
     disk.identity = model_identity(*opened.model, *opened.runtime);
     disk.folder = std::filesystem::path(arguments.cache_dir) / disk.identity;
+    if (!folders.insert(disk.folder).second)
+      bad_input("model: expected different models beside --cache-dir, found one twice");
     disk.max_bytes = parse_bytes(arguments.cache_disk, "--cache-disk");
     disk.log = [](const std::string& text) { say("fathom: {}\n", text); };
   }
@@ -155,8 +160,9 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments
 
 std::vector<std::unique_ptr<server::ServedModel>> serve_models(const ServeArguments& arguments) {
   std::vector<std::unique_ptr<server::ServedModel>> models;
-  if (arguments.models.empty()) models.push_back(serve_model(arguments, ""));
-  for (const std::string& model : arguments.models) models.push_back(serve_model(arguments, model));
+  std::set<std::filesystem::path> folders;
+  if (arguments.models.empty()) models.push_back(serve_model(arguments, "", folders));
+  for (const std::string& model : arguments.models) models.push_back(serve_model(arguments, model, folders));
   if (!arguments.name.empty()) models.front()->name = arguments.name;
   for (size_t i = 0; i < models.size(); ++i) {
     for (size_t k = 0; k < i; ++k) {

@@ -110,7 +110,10 @@ void Scheduler::keep_state(Sequence& s, bool to_disk) {
 }
 
 int64_t Scheduler::cached_tokens(const std::string& scope, std::span<const int32_t> prompt) {
-  return prompt.empty() ? 0 : cache_.find(scope, prompt, std::ssize(prompt) - 1).tokens;
+  if (prompt.empty()) return 0;
+  return cache_
+      .find(scope, prompt, std::ssize(prompt) - 1, [&] { return model_.new_state(runtime_.numerics()); })
+      .tokens;
 }
 
 Scheduler::Sequences::iterator Scheduler::next_waiting() {

@@ -13,7 +13,6 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <ctime>
 
 #include "base/error.h"
 #include "server/http/head.h"
@@ -28,15 +27,6 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-std::string http_date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[40];
-  const size_t size = std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text, size};
-}
 
 std::string chunk_of(const std::string& data) { return fmt::format("{:x}\r\n{}\r\n", data.size(), data); }
 
@@ -106,10 +96,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   asio::awaitable<bool> read_more(std::chrono::milliseconds limit, error_code& error) {
+    // By a timer of our own: the stream's would close the socket, and 408 could not be said.
     char bytes[16384];
-    stream_.expires_after(limit);
+    stream_.expires_never();
+    const int64_t turn = ++read_turn_;
+    timer_.expires_after(limit);
+    timer_.async_wait([self = shared_from_this(), turn](error_code cancelled) {
+      if (cancelled || self->read_turn_ != turn) return;
+      self->timed_out_ = true;
+      error_code ignored;
+      self->stream_.socket().cancel(ignored);
+    });
+    timed_out_ = false;
     const size_t count = co_await stream_.async_read_some(asio::buffer(bytes),
                                                           asio::redirect_error(asio::use_awaitable, error));
+    ++read_turn_;
+    timer_.cancel();
+    if (error && timed_out_) error = beast::error::timeout;
     buffer_.append(bytes, count);
     co_return !error && count > 0;
   }
@@ -363,7 +366,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::steady_timer timer_;
   ConnectionShared& shared_;
   std::string buffer_;
-  bool ready_ = false, peer_gone_ = false, idle_ = false;
+  int64_t read_turn_ = 0;
+  bool ready_ = false, peer_gone_ = false, idle_ = false, timed_out_ = false;
 };
 
 void serve_connection(tcp::socket socket, ConnectionShared& shared) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 
 #include "base/error.h"
 
@@ -189,6 +190,15 @@ std::optional<HttpFault> parse_head(std::string_view head, const HttpLimits& lim
         413, "request_too_large",
         fmt::format("HTTP: expected at most {} bytes of body, found {}", limits.body, out.content_length)};
   return std::nullopt;
+}
+
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[40];
+  const size_t size = std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return {text, size};
 }
 
 }  // namespace fathom::server

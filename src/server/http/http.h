@@ -81,5 +81,7 @@ struct HttpLimits {
 };
 
 const char* reason_phrase(int status);
+/// The time now as the Date header has it.
+std::string http_date();
 
 }  // namespace fathom::server
