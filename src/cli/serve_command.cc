@@ -160,6 +160,8 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments
 
 std::vector<std::unique_ptr<server::ServedModel>> serve_models(const ServeArguments& arguments) {
   std::vector<std::unique_ptr<server::ServedModel>> models;
+  if (arguments.models.size() > 1 && !arguments.model.adapter.empty())
+    bad_input("adapter: expected one model beside it, found {}", arguments.models.size());
   std::set<std::filesystem::path> folders;
   if (arguments.models.empty()) models.push_back(serve_model(arguments, "", folders));
   for (const std::string& model : arguments.models) models.push_back(serve_model(arguments, model, folders));
