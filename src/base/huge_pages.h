@@ -19,7 +19,8 @@ struct HugeAllocator {
   using value_type = T;
   HugeAllocator() = default;
   template <class U>
-  HugeAllocator(const HugeAllocator<U>&) {}  // containers convert between element types
+  // NOLINTNEXTLINE(google-explicit-constructor): containers convert between element types
+  HugeAllocator(const HugeAllocator<U>&) {}
 
   T* allocate(size_t count) {
     if (count > static_cast<size_t>(-1) / sizeof(T)) throw std::bad_alloc();

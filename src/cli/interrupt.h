@@ -10,6 +10,9 @@ void watch_interrupts();
 bool interrupted();
 /// Takes a pending interrupt back (chat: the answer was stopped, the program goes on).
 void clear_interrupt();
+/// Waits until `fd` can be read, has ended, or an interrupt is pending (false), whichever thread got the
+/// signal.
+bool wait_readable(int fd);
 /// Throws ExitStatus{130} if one is pending.
 void check_interrupt();
 

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cwchar>
 #include <filesystem>
 #include <iostream>
 
@@ -28,6 +30,23 @@ char* prompt_of(EditLine* edit) {
   return static_cast<std::string*>(data)->data();
 }
 
+// One character from the terminal: 1, 0 at the end, -1 after Ctrl-C. Instead of libedit's own, whose read()
+// sleeps on if the signal came just before it.
+int read_character(EditLine* /*edit*/, wchar_t* character) {
+  std::mbstate_t state{};
+  while (wait_readable(STDIN_FILENO)) {
+    char byte = 0;
+    const ssize_t count = ::read(STDIN_FILENO, &byte, 1);
+    if (count == 0) return 0;
+    if (count < 0 && errno != EINTR && errno != EAGAIN) return -1;
+    if (count < 0) continue;
+    const size_t length = std::mbrtowc(character, &byte, 1, &state);
+    if (length == static_cast<size_t>(-1)) state = {};  // not a character: dropped
+    if (length <= 1) return 1;
+  }
+  return -1;
+}
+
 }  // namespace
 
 LineReader::LineReader(const std::string& history_path)
@@ -42,6 +61,7 @@ LineReader::LineReader(const std::string& history_path)
   el_set(state_->edit, EL_PROMPT, prompt_of);
   el_set(state_->edit, EL_EDITOR, "emacs");
   el_set(state_->edit, EL_SIGNAL, 0);
+  el_set(state_->edit, EL_GETCFN, read_character);
   el_set(state_->edit, EL_HIST, history, state_->history);
 }
 

@@ -107,8 +107,8 @@ void read_tool_choice(Fields& fields, ApiCall& call) {
 }
 
 void read_input(Fields& fields, ApiCall& call) {
-  if (const auto instructions = fields.text("instructions"))
-    call.request.messages.push_back({Role::system, *instructions});
+  if (auto instructions = fields.text("instructions"))
+    call.request.messages.push_back({Role::system, std::move(instructions)});
   const JsonValue* input = fields.get("input");
   if (!input && call.request.messages.empty())
     refuse("input", "expected a string or a list of items (or instructions), found nothing");
@@ -155,9 +155,9 @@ JsonValue echoed_tool(const JsonValue& tool) {
 }
 
 void note_settings(Fields& fields, const JsonValue& body, ApiCall& call) {
-  const auto given = [&](const char* key, JsonValue otherwise = {}) {
+  const auto given = [&](const char* key, const JsonValue& otherwise = {}) {
     const JsonValue* value = body.find(key);
-    return value && !value->is_null() ? *value : std::move(otherwise);
+    return value && !value->is_null() ? *value : otherwise;
   };
   JsonValue::Array tools;
   const JsonValue listed = given("tools");

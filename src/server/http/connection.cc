@@ -78,14 +78,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   void close() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
-    stream_.socket().close(ignored);
+    static_cast<void>(stream_.socket().shutdown(tcp::socket::shutdown_both, ignored));
+    static_cast<void>(stream_.socket().close(ignored));
   }
 
   // After an error reply: what the peer still sends is read for a moment, or it would not see the reply.
   asio::awaitable<void> linger() {
     error_code error;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+    static_cast<void>(stream_.socket().shutdown(tcp::socket::shutdown_send, error));
     const auto until = Clock::now() + std::chrono::seconds(1);
     char bytes[4096];
     for (size_t total = 0; total < (size_t{1} << 20) && !error && Clock::now() < until;) {
@@ -105,7 +105,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (cancelled || self->read_turn_ != turn) return;
       self->timed_out_ = true;
       error_code ignored;
-      self->stream_.socket().cancel(ignored);
+      static_cast<void>(self->stream_.socket().cancel(ignored));
     });
     timed_out_ = false;
     const size_t count = co_await stream_.async_read_some(asio::buffer(bytes),
@@ -310,7 +310,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!good || peer_gone_) source->abandon();
     source->notify(nullptr);
     error_code ignored;
-    stream_.socket().cancel(ignored);  // the watch
+    static_cast<void>(stream_.socket().cancel(ignored));  // the watch
     const bool well = good && !peer_gone_ && (chunks || !source->streams());
     peer_gone_ = false;
     co_return well;
@@ -372,7 +372,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 void serve_connection(tcp::socket socket, ConnectionShared& shared) {
   error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
+  static_cast<void>(socket.set_option(tcp::no_delay(true), ignored));
   const auto executor = socket.get_executor();
   auto connection = std::make_shared<Connection>(std::move(socket), shared);
   asio::co_spawn(executor, [connection] { return connection->run(); }, [](const std::exception_ptr&) {});
