@@ -5,8 +5,11 @@ namespace fathom::FATHOM_TARGET {
 
 // A decoder gives four steps of 32 values at a time: block(k, out) those of columns [k, k + 128), last(k,
 // out) the rest of a row, padded with zeros.
+// kOutputs: rows of weights at once, by what fits in the first-level cache with the rows fetched ahead, and
+// in the registers.
 struct Bf16InPlace {
   Bf16InPlace(const WeightView& w, int64_t row) : p(w.data + row * w.row_bytes), cols(w.cols) {}
+  static constexpr int64_t kOutputs = 2;
   static constexpr int64_t bytes(int64_t values) { return values * 2; }
   void block(int64_t k, __m512i* out) const {
     for (int i = 0; i < 4; ++i) out[i] = _mm512_loadu_si512(p + (k + 32 * i) * 2);
@@ -27,6 +30,7 @@ struct Bf16FromFp8 {
                                                          (w.scale_first_row + row) / 128 * w.scale_row_bytes),
         tables(fp8_bf16_tables()),
         cols(w.cols) {}
+  static constexpr int64_t kOutputs = 4;
   static constexpr int64_t bytes(int64_t values) { return values; }
   void block(int64_t k, __m512i* out) const {
     const Table table(*this, k);
@@ -68,20 +72,21 @@ struct Bf16FromFp8 {
   int64_t cols;
 };
 
-// 32 packed E2M1 codes, in zmm registers' order of columns: word i takes byte_of_word[i] shifted right so
-// that its code comes lowest. The look-up takes five bits, and the table is there twice, so the bit above the
-// code does not matter.
-FATHOM_INLINE __m512i decode_e2m1(const void* packed, const Fp4Bf16Table& table, __m512i byte_of_word,
+// 32 packed E2M1 codes, in zmm registers' order of columns: quarter word w of quad i is shifted down from bit
+// shift[4i + w] of the low eight bytes, or of the high eight where `high` has bit i. The look-up takes five
+// bits, and the table is there twice, so the bit above the code does not matter.
+FATHOM_INLINE __m512i decode_e2m1(const std::byte* packed, const Fp4Bf16Table& table, __mmask8 high,
                                   __m512i shift) {
-  const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128(static_cast<const __m128i_u*>(packed)));
-  const __m512i codes =
-      _mm512_srlv_epi16(_mm512_maskz_permutexvar_epi8(0x5555555555555555, byte_of_word, bytes), shift);
+  __m512i quads = _mm512_broadcastq_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(packed)));
+  quads = _mm512_mask_broadcastq_epi64(quads, high,
+                                       _mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(packed + 8)));
   const __m256i values = _mm256_load_si256(reinterpret_cast<const __m256i*>(table.bits));
-  return _mm512_permutexvar_epi16(codes, _mm512_broadcast_i64x4(values));
+  return _mm512_permutexvar_epi16(_mm512_multishift_epi64_epi8(shift, quads), _mm512_broadcast_i64x4(values));
 }
 
 // The release's FP4: columns 2j and 2j + 1 in byte j, scales apart.
 struct Bf16FromFp4 {
+  static constexpr int64_t kOutputs = 4;
   Bf16FromFp4(const WeightView& w, int64_t row)
       : p(w.data + row * w.row_bytes),
         scales(w.scale_layout == ScaleLayout::none ? nullptr
@@ -90,19 +95,22 @@ struct Bf16FromFp4 {
         tables(fp4_bf16_tables()),
         cols(w.cols) {}
   static constexpr int64_t bytes(int64_t values) { return values / 2; }
+  // Constant offsets from two pointers: four rows' worth of addresses would not fit in the registers.
   void block(int64_t k, __m512i* out) const {
-    for (int i = 0; i < 4; ++i) out[i] = decode(k + 32 * i);
+    const std::byte* codes = p + k / 2;
+    const uint8_t* scale = scales ? scales + k / 32 : kOnes;
+    for (int i = 0; i < 4; ++i) out[i] = decode(codes + 16 * i, scale[i]);
   }
   void last(int64_t k, __m512i* out) const {
-    for (; k < cols; k += 32) *out++ = decode(k);  // cols is a multiple of 32
+    for (; k < cols; k += 32)
+      *out++ = decode(p + k / 2, scales ? scales[k / 32] : kOnes[0]);  // 32 divides cols
   }
-  __m512i decode(int64_t k) const {
-    const __m512i byte_of_word =
-        _mm512_set_epi32(0xF000F, 0xE000E, 0xD000D, 0xC000C, 0xB000B, 0xA000A, 0x90009, 0x80008, 0x70007,
-                         0x60006, 0x50005, 0x40004, 0x30003, 0x20002, 0x10001, 0);
-    return decode_e2m1(p + k / 2, tables[scales ? scales[k / 32] : 127], byte_of_word,
-                       _mm512_set1_epi32(4 << 16));
+  __m512i decode(const std::byte* codes, uint8_t scale) const {
+    const __m512i shift = _mm512_broadcast_i64x4(
+        _mm256_setr_epi16(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60));
+    return decode_e2m1(codes, tables[scale], 0xF0, shift);
   }
+  static constexpr uint8_t kOnes[4] = {127, 127, 127, 127};
   const std::byte* p;
   const uint8_t* scales;
   const Fp4Bf16Table* tables;
@@ -113,6 +121,7 @@ struct Bf16FromFp4 {
 struct Bf16FromMxfp4 {
   Bf16FromMxfp4(const WeightView& w, int64_t row)
       : p(w.data + row * w.row_bytes), tables(fp4_bf16_tables()), cols(w.cols) {}
+  static constexpr int64_t kOutputs = 4;
   static constexpr int64_t bytes(int64_t values) { return values / 32 * 17; }
   void block(int64_t k, __m512i* out) const {
     for (int i = 0; i < 4; ++i) out[i] = decode(k + 32 * i);
@@ -122,9 +131,10 @@ struct Bf16FromMxfp4 {
   }
   __m512i decode(int64_t k) const {
     const std::byte* block = p + bytes(k);
-    const __m256i ascending = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return decode_e2m1(block + 1, tables[std::to_integer<uint8_t>(*block)], _mm512_broadcast_i64x4(ascending),
-                       _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(4), 1));
+    const __m256i even = _mm256_setr_epi16(0, 8, 16, 24, 32, 40, 48, 56, 0, 8, 16, 24, 32, 40, 48, 56);
+    const __m512i shift =
+        _mm512_inserti64x4(_mm512_castsi256_si512(even), _mm256_add_epi16(even, _mm256_set1_epi16(4)), 1);
+    return decode_e2m1(block + 1, tables[std::to_integer<uint8_t>(*block)], 0xCC, shift);
   }
   const std::byte* p;
   const Fp4Bf16Table* tables;
@@ -159,17 +169,18 @@ static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, floa
       }
     }
   }
-  if constexpr (kOutputs == 4) {
-    vfold4(sum[0], sum[1], sum[2], sum[3], y);
-  } else {
-    for (int o = 0; o < kOutputs; ++o) y[o] = vfold(sum[o]);
-  }
+  int o = 0;
+  for (; o + 4 <= kOutputs; o += 4) vfold4(sum[o], sum[o + 1], sum[o + 2], sum[o + 3], y + o);
+  for (; o < kOutputs; ++o) y[o] = vfold(sum[o]);
 }
 
 template <class D>
 static void one_row_bf16(const Bf16* x, const WeightView& w, int64_t first, int64_t last, float* y) {
+  constexpr int64_t kOutputs = D::kOutputs;
   int64_t o = first;
-  for (; o + 4 <= last; o += 4) one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<4>());
+  for (; o + kOutputs <= last; o += kOutputs) {
+    one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<kOutputs>());
+  }
   for (; o < last; ++o) one_row_bf16<D>(x, w, o, y + o, std::make_index_sequence<1>());
 }
 
