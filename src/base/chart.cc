@@ -253,4 +253,12 @@ std::string heat_map(const HeatMap& map) {
   return out + "</svg>\n";
 }
 
+std::string svg_or_page(const std::string& pictures, std::string_view file, std::string_view title) {
+  if (!file.ends_with(".html")) return pictures.substr(0, pictures.find("</svg>") + 7);
+  return fmt::format(
+      "<!doctype html>\n<meta charset=\"utf-8\">\n<title>{}</title>\n"
+      "<style>:root{{color-scheme:light dark}}</style>\n{}",
+      markup_escaped(title), pictures);
+}
+
 }  // namespace fathom

@@ -42,6 +42,10 @@ struct HeatMap {
 };
 std::string heat_map(const HeatMap& map);
 
+/// What a file of pictures (charts one behind the other) holds by its name: an .html page has them all, any
+/// other the first alone.
+std::string svg_or_page(const std::string& pictures, std::string_view file, std::string_view title);
+
 /// Text as content or attribute of HTML and SVG; control characters and invalid UTF-8 are escaped.
 std::string markup_escaped(std::string_view text);
 

@@ -5,23 +5,27 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "checkpoint/adapter.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/progress_line.h"
 #include "cli/say.h"
 #include "model/convert.h"
+#include "train/model_card.h"
 
 namespace fathom::cli {
 namespace {
 
 struct ConvertArguments {
-  std::string source, adapter, to, dtype, out, max_shard;
+  std::string source, adapter, to, dtype, out, max_shard, card;
   int threads = 0;
   bool no_mtp = false, force = false;
 };
 
 void run(const ConvertArguments& arguments) {
+  if (!arguments.card.empty() && arguments.to == "gguf")
+    bad_input("--card: expected a folder to write into, found a gguf file");
   ConvertOptions options;
   options.to = arguments.to == "gguf"           ? Naming::gguf
                : arguments.to == "transformers" ? Naming::transformers
@@ -43,6 +47,11 @@ void run(const ConvertArguments& arguments) {
     for (const std::string& note : report.notes) say("note: {}\n", note);
     fmt::print("{}: {} tensors, {}, {} matrices rounded\n", printable(arguments.out, 400), report.tensors,
                human_bytes(static_cast<double>(report.bytes)), report.rounded);
+    if (!arguments.card.empty()) {
+      const std::string dtype = arguments.dtype.empty() ? "what its source had" : arguments.dtype;
+      write_atomically(std::filesystem::path(arguments.out) / "README.md",
+                       model_card(arguments.card, ModelConfig::parse(source->config_json()), dtype));
+    }
   } catch (const Interrupted&) {
     say("\nfathom: interrupted, {} was not written\n", printable(arguments.out, 400));
     throw ExitStatus{130};
@@ -70,6 +79,9 @@ void register_convert(CLI::App& app) {
   command->add_flag(
       "--force", arguments->force,
       "Write into a folder that is not empty: files of the same name, and a model, are replaced");
+  command->add_option(
+      "--card", arguments->card,
+      "Folder of the run that trained it: README.md says how, on what, and what its eval*.json found");
   command->add_flag("--no-mtp", arguments->no_mtp, "Leave draft layers out");
   command->add_option("--max-shard-size", arguments->max_shard, "Bytes of a weight file, e.g. 2G (5G)");
   command->add_option("--threads", arguments->threads, "Threads (0: one per CPU)")

@@ -14,6 +14,7 @@
 #include "cli/common_options.h"
 #include "cli/progress_line.h"
 #include "cli/say.h"
+#include "engine/inspect_text.h"
 #include "engine/score.h"
 #include "post/task_evaluation.h"
 
@@ -28,7 +29,7 @@ struct EvalArguments {
   std::vector<int64_t> needle;
   TaskEvaluationOptions evaluation;
   NeedleOptions needles;
-  int64_t row = 1024;
+  int64_t row = 1024, inside_tokens = 32768;
   bool trained = false, json = false;
 };
 
@@ -134,7 +135,31 @@ class AnswerFile {
   std::string lines_;
 };
 
-void score_file(const EvalArguments& arguments, const OpenedModel& model, Json& out) {
+// Who did what while the text was read: experts, and the entries that the indexers chose.
+std::string look_inside(const EvalArguments& arguments, const OpenedModel& model,
+                        std::span<const int32_t> ids, int64_t row, Json& out) {
+  ids = ids.first(static_cast<size_t>(std::min(std::ssize(ids), arguments.inside_tokens)));
+  if (ids.empty()) return {};
+  ChoiceOptions options;
+  options.row = row;
+  options.capture = true;
+  options.tokenizer = model.tokenizer.get();
+  options.progress = count_progress("looking inside", "tokens");
+  const TextChoices choices = inspect_choices(*model.runtime, *model.model, ids, options);
+  if (choices.tokens < std::ssize(ids)) stopped_here();
+  out["routing"] = Json::parse(routing_json(choices));
+  Json attention = Json::parse(attention_json(choices));
+  for (Json& layer : attention["layers"]) {
+    layer.erase("last");
+    if (layer["kind"] == "csa") out["indexer"]["layers"].push_back(layer);
+  }
+  if (!arguments.json) {
+    fmt::print("\nexperts, over {}\nentries, over {}", routing_text(choices), attention_text(choices));
+  }
+  return routing_pictures(choices) + capture_picture(choices);
+}
+
+std::string score_file(const EvalArguments& arguments, const OpenedModel& model, Json& out) {
   constexpr int64_t kMaxTextBytes = int64_t{1} << 30;
   const std::string text = read_text(arguments.text, kMaxTextBytes);
   const std::vector<int32_t> ids = model.tokenizer->encode(text, false);
@@ -149,10 +174,12 @@ void score_file(const EvalArguments& arguments, const OpenedModel& model, Json& 
   out["text"] = {
       {"tokens", s.tokens}, {"bits_per_byte", bits}, {"perplexity", s.perplexity()}, {"row", options.row}};
   if (s.drafts > 0) out["text"]["mtp_acceptance"] = s.draft_acceptance();
-  if (arguments.json) return;
-  fmt::print("\ntext: {:.4f} bits per byte, perplexity {:.3f}", bits, s.perplexity());
-  if (s.drafts > 0) fmt::print(", MTP {:.1f}% of {} drafts accepted", 100 * s.draft_acceptance(), s.drafts);
-  fmt::print("\n");
+  if (!arguments.json) {
+    fmt::print("\ntext: {:.4f} bits per byte, perplexity {:.3f}", bits, s.perplexity());
+    if (s.drafts > 0) fmt::print(", MTP {:.1f}% of {} drafts accepted", 100 * s.draft_acceptance(), s.drafts);
+    fmt::print("\n");
+  }
+  return look_inside(arguments, model, ids, options.row, out);
 }
 
 void run(EvalArguments arguments) {
@@ -198,17 +225,11 @@ void run(EvalArguments arguments) {
     if (!arguments.json) print_needles(map);
     pictures += needle_chart(map);
   }
-  if (!arguments.text.empty()) score_file(arguments, model, out);
+  if (!arguments.text.empty()) pictures += score_file(arguments, model, out);
   out["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (arguments.json) fmt::print("{}\n", out.dump(2));
   if (!arguments.svg.empty()) {
-    // Two pictures are two files' worth: an HTML page holds them all.
-    const bool page = arguments.svg.ends_with(".html");
-    write_atomically(arguments.svg,
-                     page ? "<!doctype html>\n<meta charset=\"utf-8\">\n<title>fathom eval</title>\n"
-                            "<style>:root{color-scheme:light dark}</style>\n" +
-                                pictures
-                          : pictures.substr(0, pictures.find("</svg>") + 7));
+    write_atomically(arguments.svg, svg_or_page(pictures, arguments.svg, "fathom eval"));
   }
 }
 
@@ -249,8 +270,15 @@ void register_eval(CLI::App& app) {
   command->add_option("--needle-depths", arguments->needles.depths, "Places of the needle")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{1}, int64_t{101}));
-  command->add_option("--text", arguments->text,
-                      "A held-out text: bits per byte, perplexity, drafts accepted");
+  command->add_option(
+      "--text", arguments->text,
+      "A held-out text: bits per byte, perplexity, drafts accepted; load of the experts and what "
+      "tokens they take, what the indexers' choices hold of dense attention");
+  command
+      ->add_option("--inside-tokens", arguments->inside_tokens,
+                   "Of the text, for experts and indexers; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   command->add_option("--row", arguments->row, "Tokens of a row of the text, as in fathom score")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 40));

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/chart.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
@@ -33,7 +34,7 @@ void inspect_checkpoint(const InspectArguments& arguments) {
 
 struct ChoiceArguments {
   ModelOptions model;
-  std::string text, file;
+  std::string text, file, svg;
   bool json = false;
 };
 
@@ -45,19 +46,29 @@ std::string text_of(const ChoiceArguments& arguments) {
 }
 
 using Report = std::string (*)(const TextChoices&);
+// How choices are shown.
+struct Reports {
+  Report text, json, picture;
+  bool routing;
+};
 
-void inspect_text(const ChoiceArguments& arguments, Report text, Report json) {
+void inspect_text(const ChoiceArguments& arguments, const Reports& reports) {
   const std::string prompt = text_of(arguments);
   const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact, TokenizerUse::needed);
   const auto ids = raw_prompt(*model.tokenizer, prompt, model.model->config().bos_token_id);
-  const TextChoices choices =
-      inspect_choices(*model.runtime, *model.model, ids, count_progress("reading", "tokens"));
+  ChoiceOptions options;
+  options.progress = count_progress("reading", "tokens");
+  options.capture = !reports.routing;
+  if (reports.routing) options.tokenizer = model.tokenizer.get();
+  const TextChoices choices = inspect_choices(*model.runtime, *model.model, ids, options);
   if (choices.tokens < std::ssize(ids)) throw ExitStatus{130};
-  fmt::print("{}", (arguments.json ? json : text)(choices));
+  fmt::print("{}", (arguments.json ? reports.json : reports.text)(choices));
+  if (!arguments.svg.empty())
+    write_atomically(arguments.svg, svg_or_page(reports.picture(choices), arguments.svg, "fathom inspect"));
 }
 
-void add_choices(CLI::App& parent, const char* command_name, const char* description, Report text,
-                 Report json) {
+void add_choices(CLI::App& parent, const char* command_name, const char* description,
+                 const Reports& reports) {
   auto arguments = std::make_shared<ChoiceArguments>();
   CLI::App* command = parent.add_subcommand(command_name, description);
   arguments->model.add_to(*command);
@@ -65,7 +76,8 @@ void add_choices(CLI::App& parent, const char* command_name, const char* descrip
   command->add_option("--file", arguments->file, "File to read (- = standard input, the default)")
       ->excludes(prompt);
   command->add_flag("--json", arguments->json, "JSON with the numbers of every expert or entry");
-  command->callback([arguments, text, json] { inspect_text(*arguments, text, json); });
+  command->add_option("--svg", arguments->svg, "Write the pictures (.svg: the first; .html: all)");
+  command->callback([arguments, reports] { inspect_text(*arguments, reports); });
 }
 
 }  // namespace
@@ -79,10 +91,13 @@ void register_inspect(CLI::App& app) {
   command->add_flag("--check", arguments->check, "Check every scale, however many there are");
   command->add_flag("--json", arguments->json, "JSON, with every tensor");
   command->require_subcommand(0, 1);
-  add_choices(*command, "routing", "Tokens that each expert of each layer handled for a text", routing_text,
-              routing_json);
-  add_choices(*command, "attention", "Entries that each layer's indexer chose for a text", attention_text,
-              attention_json);
+  add_choices(*command, "routing",
+              "Tokens, and kinds of them, that each expert of each layer handled for a text",
+              {routing_text, routing_json, routing_pictures, true});
+  add_choices(
+      *command, "attention",
+      "Entries that each layer's indexer chose for a text, and what of dense attention's mass they hold",
+      {attention_text, attention_json, capture_picture, false});
   // A subcommand's own callback has run by then.
   command->callback([arguments, command] {
     if (command->get_subcommands().empty()) inspect_checkpoint(*arguments);

@@ -123,6 +123,10 @@ void run(const TrainArguments& a) {
   }
   check_memory(*session, a);
   for (const RunData& data : session->data()) {
+    if (data.maker != nullptr) {
+      say("data {}: made as it is drawn\n", printable(data.name));
+      continue;
+    }
     const ShardInfo& info = data.train->info();
     say("data {}: {} documents, {:.2f} M tokens{}\n", printable(data.name), info.documents,
         static_cast<double>(info.tokens) * 1e-6, data.validation ? "" : ", nothing held out");

@@ -1,7 +1,10 @@
 #include "engine/inspect_text.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <numeric>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -25,26 +28,35 @@ double entropy_bits(const std::vector<int64_t>& counts) {
 // Gathers the choices of a forward pass, chunk by chunk.
 class Watcher : public Trace<float> {
  public:
-  explicit Watcher(const ModelConfig& config) : config_(config) {
+  Watcher(const ModelConfig& config, const ChoiceOptions& options) : config_(config), options_(options) {
     const auto experts = static_cast<size_t>(config.n_routed_experts);
+    if (options.tokenizer) kinds_ = token_kinds(*options.tokenizer);
     for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
       RoutingSummary routing;
       routing.layer = i;
       routing.hash = config.layer(i).hash;
       routing.tokens.resize(experts);
       routing.weight.resize(experts);
+      if (options.tokenizer) routing.kinds.resize(experts);
+      taken_.emplace_back();
       choices.routing.push_back(std::move(routing));
       AttentionSummary attention;
       attention.layer = i;
       attention.config = config.layer(i);
       choices.attention.push_back(std::move(attention));
       entry_counts_.emplace_back();
+      ranges_.emplace_back(64);
     }
   }
 
   TextChoices choices;
 
-  void begin_chunk(int64_t position) { position_ = position; }
+  void begin_chunk(int64_t position, std::span<const int32_t> ids) {
+    position_ = position;
+    chunk_ = ids;
+    if (!options_.tokenizer) return;
+    for (const int32_t id : ids) ++seen_[id];
+  }
 
   void streams(int64_t, const float*, int64_t, int64_t) override {}
 
@@ -55,6 +67,10 @@ class Watcher : public Trace<float> {
       const auto expert = static_cast<size_t>(ids[i]);
       ++out.tokens[expert];
       out.weight[expert] += static_cast<double>(weights[i]);  // divided by the count at the end
+      const int32_t id = chunk_[static_cast<size_t>(i / k)];
+      if (id >= std::ssize(kinds_)) continue;
+      ++out.kinds[expert][static_cast<size_t>(kinds_[static_cast<size_t>(id)])];
+      ++taken_[static_cast<size_t>(layer)][{ids[i], id}];
     }
   }
 
@@ -85,12 +101,30 @@ class Watcher : public Trace<float> {
     }
   }
 
-  void finish(int64_t tokens) {
+  bool wants_capture() const override { return options_.capture; }
+
+  void capture(int64_t layer, const double* shares, int64_t rows) override {
+    if (layer >= config_.num_hidden_layers) return;
+    const int64_t ratio = config_.layer(layer).ratio, k = config_.index_topk;
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t position = position_ + row, visible = (position + 1) / ratio;
+      if (visible <= k) continue;
+      const auto bit = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(position)) - 1);
+      CaptureRange& range = ranges_[static_cast<size_t>(layer)][bit];
+      range.first = int64_t{1} << bit;
+      ++range.queries;
+      range.captured += shares[row];
+      range.even += static_cast<double>(k) / static_cast<double>(visible);
+    }
+  }
+
+  void finish(int64_t tokens, int64_t longest) {
     choices.tokens = tokens;
     for (RoutingSummary& routing : choices.routing) finish_routing(routing);
     for (size_t i = 0; i < choices.attention.size(); ++i) {
       AttentionSummary& out = choices.attention[i];
-      if (out.config.ratio > 0) out.entries = tokens / out.config.ratio;
+      if (out.config.ratio > 0) out.entries = longest / out.config.ratio;
+      finish_capture(out, ranges_[i]);
       if (out.selecting == 0) continue;
       const auto count = static_cast<double>(out.selecting);
       out.selected_share /= count;
@@ -103,7 +137,64 @@ class Watcher : public Trace<float> {
   }
 
  private:
-  static void finish_routing(RoutingSummary& routing) {
+  // A pair of expert and token, and its hash.
+  struct Taken {
+    int32_t expert, token;
+    bool operator==(const Taken&) const = default;
+  };
+  struct TakenHash {
+    size_t operator()(const Taken& t) const {
+      return std::hash<uint64_t>{}(static_cast<uint64_t>(static_cast<uint32_t>(t.expert)) << 32 |
+                                   static_cast<uint32_t>(t.token));
+    }
+  };
+  using TakenCounts = std::unordered_map<Taken, int64_t, TakenHash>;
+
+  static void finish_capture(AttentionSummary& out, const std::vector<CaptureRange>& ranges) {
+    int64_t queries = 0;
+    for (CaptureRange range : ranges) {
+      if (range.queries == 0) continue;
+      queries += range.queries;
+      out.captured += range.captured;
+      range.captured /= static_cast<double>(range.queries);
+      range.even /= static_cast<double>(range.queries);
+      out.capture.push_back(range);
+    }
+    if (queries > 0) out.captured /= static_cast<double>(queries);
+  }
+
+  // The tokens that tell an expert from the others: those whose choice of it weighs most in the information
+  // that a token has of it.
+  void find_typical(RoutingSummary& routing, const TakenCounts& taken) const {
+    constexpr size_t kTypical = 8;
+    struct Candidate {
+      double telling;
+      int32_t token;
+    };
+    std::vector<std::vector<Candidate>> candidates(routing.tokens.size());
+    const auto total =
+        static_cast<double>(std::accumulate(routing.tokens.begin(), routing.tokens.end(), int64_t{0}));
+    for (const auto& [pair, count] : taken) {
+      const auto expert = static_cast<size_t>(pair.expert);
+      const double choices_of_token = static_cast<double>(seen_.at(pair.token) * config_.num_experts_per_tok);
+      const double share = static_cast<double>(count) / choices_of_token;
+      const double usual = static_cast<double>(routing.tokens[expert]) / total;
+      candidates[expert].push_back({static_cast<double>(count) * std::log(share / usual), pair.token});
+    }
+    for (auto& list : candidates) {
+      std::sort(list.begin(), list.end(), [](const Candidate& a, const Candidate& b) {
+        return a.telling != b.telling ? a.telling > b.telling : a.token < b.token;
+      });
+      std::vector<std::string>& names = routing.typical.emplace_back();
+      for (const Candidate& c : list) {
+        if (names.size() == kTypical || c.telling <= 0) break;
+        names.push_back(options_.tokenizer->decode(std::array{c.token}, false));
+      }
+    }
+  }
+
+  void finish_routing(RoutingSummary& routing) const {
+    if (options_.tokenizer) find_typical(routing, taken_[static_cast<size_t>(routing.layer)]);
     int64_t total = 0;
     for (size_t e = 0; e < routing.tokens.size(); ++e) {
       total += routing.tokens[e];
@@ -119,36 +210,52 @@ class Watcher : public Trace<float> {
   }
 
   const ModelConfig& config_;
+  const ChoiceOptions& options_;
   int64_t position_ = 0;
+  std::span<const int32_t> chunk_;
+  std::vector<TokenKind> kinds_;                    // of every id; empty without tokenizer
+  std::unordered_map<int32_t, int64_t> seen_;       // tokens of the text
+  std::vector<TakenCounts> taken_;                  // per layer
+  std::vector<std::vector<CaptureRange>> ranges_;   // per layer: sums, by the position's highest bit
   std::vector<std::vector<int64_t>> entry_counts_;  // per layer: how often each entry was chosen
 };
 
 }  // namespace
 
 TextChoices inspect_choices(Runtime<float>& runtime, const Model& model, std::span<const int32_t> ids,
-                            const Progress& progress) {
+                            const ChoiceOptions& options) {
   const ModelConfig& config = model.config();
-  const int64_t total = std::ssize(ids);
-  if (total > config.max_position_embeddings) {
+  const int64_t total = std::ssize(ids), row = options.row > 0 ? options.row : total;
+  if (row > config.max_position_embeddings) {
     bad_input("text: expected at most {} tokens (max_position_embeddings), found {}",
-              config.max_position_embeddings, total);
+              config.max_position_embeddings, row);
   }
-  Watcher watcher(config);
+  if (options.row == 1) bad_input("row: expected at least 2 tokens, found 1");
+  Watcher watcher(config, options);
   Context<float> ctx = runtime.context(config);
   ctx.trace = &watcher;
-  KvState kv = model.new_state(runtime.numerics());
-  int64_t done = 0;
-  while (done < total) {
-    const int64_t count = std::min(kChunk, total - done);
-    const ArenaScope scope(ctx.arena());
-    Batch batch;
-    batch.add(kv, ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)), LogitRows::none);
-    watcher.begin_chunk(done);
-    model.forward(ctx, batch);
-    done += count;
-    if (progress && !progress(done, total)) break;
+  int64_t done = 0, longest = 0;
+  bool stopped = false;
+  while (done < total && !stopped) {
+    KvState kv = model.new_state(runtime.numerics());
+    std::vector<int32_t> part;
+    if (options.row > 0) part.push_back(config.bos_token_id);
+    const int64_t texts = std::min(row - std::ssize(part), total - done);
+    part.insert(part.end(), ids.begin() + done, ids.begin() + done + texts);
+    longest = std::max(longest, std::ssize(part));
+    for (int64_t at = 0; at < std::ssize(part) && !stopped; at += kChunk) {
+      const auto chunk = std::span<const int32_t>(part).subspan(
+          static_cast<size_t>(at), static_cast<size_t>(std::min(kChunk, std::ssize(part) - at)));
+      const ArenaScope scope(ctx.arena());
+      Batch batch;
+      batch.add(kv, chunk, LogitRows::none);
+      watcher.begin_chunk(at, chunk);
+      model.forward(ctx, batch);
+      done = std::min(total, done + std::ssize(chunk) - (options.row > 0 && at == 0 ? 1 : 0));
+      stopped = options.progress && !options.progress(done, total);
+    }
   }
-  watcher.finish(done);
+  watcher.finish(done, longest);
   return std::move(watcher.choices);
 }
 

@@ -2,6 +2,7 @@
 /// What the model chose while it read a text: experts of every layer, entries of every indexer.
 /// Source: architecture.md sections 4 to 6.
 
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/progress.h"
 #include "model/model.h"
 #include "model/runtime.h"
+#include "text/token_kind.h"
 
 namespace fathom {
 
@@ -21,6 +23,17 @@ struct RoutingSummary {
   double entropy_bits = 0;      ///< of the share of choices over the experts; log2(E) if even
   int64_t idle = 0;             ///< experts without a token
   double max_over_mean = 0;     ///< load of the busiest
+  /// [E][kTokenKinds] tokens by kind, and [E] tokens that are most the expert's own, the most telling first;
+  /// empty without a tokenizer.
+  std::vector<std::array<int64_t, kTokenKinds>> kinds;
+  std::vector<std::vector<std::string>> typical;
+};
+
+/// What the indexer's choice holds of the mass that attention over all visible entries would give to them, at
+/// positions [first, 2 first).
+struct CaptureRange {
+  int64_t first = 0, queries = 0;
+  double captured = 0, even = 0;  ///< mean shares: of the choice; of as many entries taken at random
 };
 
 /// One layer's attention over a text.
@@ -36,6 +49,9 @@ struct AttentionSummary {
   int64_t distinct = 0;       ///< entries that some token chose
   double entropy_bits = 0;    ///< of the share of choices over the entries; log2(entries) if even
   std::vector<int32_t> last;  ///< entries of the last token
+  /// If asked for, over the same tokens: all, and by position in doubling ranges.
+  double captured = 0;
+  std::vector<CaptureRange> capture;
 };
 
 struct TextChoices {
@@ -44,14 +60,25 @@ struct TextChoices {
   std::vector<AttentionSummary> attention;  ///< main layers
 };
 
-/// Reads ids (BOS included) from an empty state. Stops early if progress (tokens) asks to; `tokens` is then
+struct ChoiceOptions {
+  int64_t row = 0;                       ///< tokens of a row, each from an empty state; 0: all in one
+  bool capture = false;                  ///< what the indexers' choices hold; costs dense attention
+  const Tokenizer* tokenizer = nullptr;  ///< for the kinds of tokens that experts take
+  Progress progress;                     ///< tokens
+};
+
+/// Reads ids (BOS included; with rows, each gets one). Stops early if progress asks to; `tokens` is then
 /// less. Throws Error(bad_input) for ids outside the vocabulary or beyond max_position_embeddings.
 TextChoices inspect_choices(Runtime<float>& runtime, const Model& model, std::span<const int32_t> ids,
-                            const Progress& progress = {});
+                            const ChoiceOptions& options = {});
 
 std::string routing_text(const TextChoices& choices);
 std::string routing_json(const TextChoices& choices);
 std::string attention_text(const TextChoices& choices);
 std::string attention_json(const TextChoices& choices);
+/// SVG pictures, one behind the other: load of every expert and the experts of each kind of token; what the
+/// indexers' choices hold by position. Empty where there is nothing to show.
+std::string routing_pictures(const TextChoices& choices);
+std::string capture_picture(const TextChoices& choices);
 
 }  // namespace fathom

@@ -13,6 +13,8 @@ namespace {
 // Outputs of a linear are handed to threads in pieces of at least this many, whole register tiles.
 constexpr int64_t kOutputGrain = 24;
 
+constexpr int64_t kTokenTile = 128;  // of FP8 tiles along tokens
+
 }  // namespace
 
 template <class Real>
@@ -45,6 +47,36 @@ Mat<const Real> Context<Real>::quantised_input(Mat<const Real> x, const WeightVi
   parallel_rows(x.rows, x.cols * 4, [&](int64_t first, int64_t last) {
     for (int64_t t = first; t < last; ++t) std::copy_n(x.row(t), x.cols, q.row(t));
     quantise_input(q.slice_rows(first, last - first));
+  });
+  return q;
+}
+
+template <class Real>
+void Context<Real>::quantise_along_tokens(Mat<Real> x) const {
+  constexpr int64_t kColumns = 32;
+  FATHOM_CHECK(x.rows <= kTokenTile);
+  Real turned[kColumns * kTokenTile];
+  for (int64_t col = 0; col < x.cols; col += kColumns) {
+    const int64_t cols = std::min(kColumns, x.cols - col);
+    for (int64_t t = 0; t < x.rows; ++t) {
+      for (int64_t c = 0; c < cols; ++c) turned[c * kTokenTile + t] = x.row(t)[col + c];
+    }
+    kernels_.quantise_fp8(turned, cols, kTokenTile, x.rows, kTokenTile, ue8m0_);
+    for (int64_t t = 0; t < x.rows; ++t) {
+      for (int64_t c = 0; c < cols; ++c) x.row(t)[col + c] = turned[c * kTokenTile + t];
+    }
+  }
+}
+
+template <class Real>
+Mat<const Real> Context<Real>::token_tiles(Mat<const Real> x) const {
+  const Mat<Real> q = scratch(x.rows, x.cols);
+  parallel_for((x.rows + kTokenTile - 1) / kTokenTile, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i * kTokenTile, last = std::min(x.rows, first + kTokenTile);
+      for (int64_t t = first; t < last; ++t) std::copy_n(x.row(t), x.cols, q.row(t));
+      quantise_along_tokens(q.slice_rows(first, last - first));
+    }
   });
   return q;
 }
@@ -127,7 +159,11 @@ void Context<Real>::linear_latent_backward(Mat<const Real> dy, Mat<const Real> x
                                            Mat<Real> dx, Mat<Real> dw, Sum dx_sum) const {
   if (numerics_.bf16_latents) return linear_backward(dy, x, w, dx, dw, dx_sum);
   const ArenaScope scope(arena_);
-  linear_exact_backward(quantised_input(dy, w), quantised_input(x, w), w, dx, dw, dx_sum);
+  const Mat<const Real> dy8 = quantised_input(dy, w), x8 = quantised_input(x, w);
+  if (dy8.data == dy.data) return linear_exact_backward(dy, x, w, dx, dw, dx_sum);
+  linear_exact_backward(dy8, x8, w, dx, {}, dx_sum);
+  if (!dw.data) return;
+  linear_exact_backward(token_tiles(dy), token_tiles(x8), w, {}, dw, dx_sum);
 }
 
 template <class Real>
@@ -135,8 +171,14 @@ void Context<Real>::linear_backward(Mat<const Real> dy, Mat<const Real> x, const
                                     Mat<Real> dw, Sum dx_sum, bool quantise) const {
   const ArenaScope scope(arena_);
   if (quantise) {
-    dy = quantised_input(dy, w);
-    x = quantised_input(x, w);
+    const Mat<const Real> dy8 = quantised_input(dy, w);
+    if (dy8.data != dy.data) {  // FP8: dx of tiles along outputs, dW of tiles along tokens
+      if (dx.data) linear_backward(dy8, x, w, dx, {}, dx_sum, false);
+      if (!dw.data) return;
+      x = token_tiles(quantised_input(x, w));
+      dy = token_tiles(dy);
+      dx = {};
+    }
   }
   if constexpr (std::is_same_v<Real, float>) {
     if (numerics_.bf16_matmul && w.dtype != DType::F32) {

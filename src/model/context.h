@@ -76,6 +76,10 @@ class Context {
     kernels_.quantise_fp8(x.data, x.rows, x.stride, x.cols, 128, ue8m0_);
   }
 
+  /// Quantises x [at most 128, any] in place, a column at a time: both factors of dW are summed over tokens,
+  /// so their FP8 tiles lie along tokens, 128 of one column. On the calling thread.
+  void quantise_along_tokens(Mat<Real> x) const;
+
   /// y = x w^T in the mode's arithmetic: bf16 (fast), quantised activations for FP8 and FP4 weights (release,
   /// unless quantise is false: wo_a), else fp32.
   void linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, bool quantise = true) const;
@@ -87,7 +91,8 @@ class Context {
   void linear_exact(Mat<const Real> x, const WeightView& w, Mat<Real> y) const;
 
   /// Backward of linear() in the mode's arithmetic: dx (=, +=) dy w unless dx is empty, dw += dy^T x unless
-  /// dw is empty (a frozen part). Quantised weights quantise both x and dy, if the mode does.
+  /// dw is empty (a frozen part). Quantised weights quantise both x and dy, if the mode does: along what is
+  /// summed, so dy along outputs for dx and along tokens for dW, x (after its forward tiles) along tokens.
   /// @param dy [rows, w.rows], x [rows, w.cols], dx [rows, w.cols], dw [w.rows, w.cols]
   void linear_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w, Mat<Real> dx, Mat<Real> dw,
                        Sum dx_sum = Sum::add, bool quantise = true) const;
@@ -115,6 +120,8 @@ class Context {
  private:
   /// x as a quantised weight's input is in release numerics, in the arena; else x itself.
   Mat<const Real> quantised_input(Mat<const Real> x, const WeightView& w) const;
+  /// A copy of x in tiles along tokens.
+  Mat<const Real> token_tiles(Mat<const Real> x) const;
   Mat<const Bf16> rounded(Mat<const Real> x) const
     requires std::is_same_v<Real, float>;
   /// Splits a product of [rows, cols] results over threads: f(first_row, rows, first_col, last_col); `work`

@@ -9,20 +9,27 @@
 namespace fathom {
 
 template <class Real>
-size_t ProductList<Real>::input(Mat<const Real> x, const WeightView& w) {
-  const bool quantised = w.dtype == DType::F8_E4M3 || w.dtype == DType::F4_E2M1;
-  Input in{x, ctx_.numerics().quantise_activations && quantised, false, false, x, {}};
+size_t ProductList<Real>::input(Mat<const Real> x, const WeightView& w, Use use) {
+  const bool quantised =
+      ctx_.numerics().quantise_activations && (w.dtype == DType::F8_E4M3 || w.dtype == DType::F4_E2M1);
+  Input in{.x = x,
+           .quantise = quantised && use != Use::sum_rows_of_gradient,
+           .along_tokens = quantised && use != Use::sum_columns,
+           .round = false,
+           .values = x,
+           .bf16 = {}};
   if constexpr (std::is_same_v<Real, float>) {
     in.round = ctx_.numerics().bf16_matmul && w.dtype != DType::F32;
   }
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const Input& each = inputs_[i];
     if (each.x.data == x.data && each.x.rows == x.rows && each.x.cols == x.cols &&
-        each.x.stride == x.stride && each.quantise == in.quantise && each.round == in.round) {
+        each.x.stride == x.stride && each.quantise == in.quantise && each.along_tokens == in.along_tokens &&
+        each.round == in.round) {
       return i;
     }
   }
-  in.ready = !in.quantise && !in.round;
+  in.ready = !in.quantise && !in.along_tokens && !in.round;
   inputs_.push_back(in);
   return inputs_.size() - 1;
 }
@@ -30,13 +37,13 @@ size_t ProductList<Real>::input(Mat<const Real> x, const WeightView& w) {
 template <class Real>
 void ProductList<Real>::forward(Mat<const Real> x, const WeightView& w, Mat<Real> y) {
   FATHOM_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows);
-  const size_t a = input(x, w);
+  const size_t a = input(x, w, Use::sum_columns);
   jobs_.push_back({Kind::forward, a, a, w, y, false, x.rows * w.rows * w.cols});
 }
 template <class Real>
 void ProductList<Real>::dx(Mat<const Real> dy, const WeightView& w, Mat<Real> dx, Sum sum) {
   FATHOM_CHECK(dy.cols == w.rows && dx.cols == w.cols && dx.rows == dy.rows);
-  const size_t a = input(dy, w);
+  const size_t a = input(dy, w, Use::sum_columns);
   jobs_.push_back({Kind::dx, a, a, w, dx, sum == Sum::add, dy.rows * w.rows * w.cols});
 }
 template <class Real>
@@ -51,13 +58,13 @@ void ProductList<Real>::dw(Mat<const Real> dy, Mat<const Real> x, const WeightVi
   if (!dw.data) return;
   FATHOM_CHECK(dy.cols == w.rows && x.cols == w.cols && x.rows == dy.rows);
   FATHOM_CHECK(dw.rows == w.rows && dw.cols == w.cols);
-  const size_t a = input(dy, w), b = input(x, w);
+  const size_t a = input(dy, w, Use::sum_rows_of_gradient), b = input(x, w, Use::sum_rows);
   jobs_.push_back({Kind::dw, a, b, w, dw, true, dy.rows * w.rows * w.cols});
 }
 
 template <class Real>
 void ProductList<Real>::prepare_inputs() {
-  constexpr int64_t kRows = 64;
+  constexpr int64_t kRows = 128;  // a tile along tokens
   struct Block {
     size_t input;
     int64_t first, last;
@@ -70,7 +77,7 @@ void ProductList<Real>::prepare_inputs() {
     if (in.ready) continue;
     in.ready = true;
     const Mat<const Real> x = in.x;
-    if (in.quantise) in.values = quantised[i] = ctx_.scratch(x.rows, x.cols);
+    if (in.quantise || in.along_tokens) in.values = quantised[i] = ctx_.scratch(x.rows, x.cols);
     if (in.round) {
       rounded[i] = {ctx_.arena().template allocate<Bf16>(x.rows * x.cols), x.rows, x.cols};
       in.bf16 = rounded[i];
@@ -81,10 +88,11 @@ void ProductList<Real>::prepare_inputs() {
     for (auto b = static_cast<size_t>(begin); b < static_cast<size_t>(end); ++b) {
       const Block& block = blocks[b];
       const Input& in = inputs_[block.input];
-      if (in.quantise) {
-        const Mat<Real> q = quantised[block.input];
-        for (int64_t t = block.first; t < block.last; ++t) std::copy_n(in.x.row(t), in.x.cols, q.row(t));
-        ctx_.quantise_input(q.slice_rows(block.first, block.last - block.first));
+      if (in.quantise || in.along_tokens) {
+        const Mat<Real> q = quantised[block.input].slice_rows(block.first, block.last - block.first);
+        for (int64_t t = 0; t < q.rows; ++t) std::copy_n(in.x.row(block.first + t), q.cols, q.row(t));
+        if (in.quantise) ctx_.quantise_input(q);
+        if (in.along_tokens) ctx_.quantise_along_tokens(q);
       }
       if constexpr (std::is_same_v<Real, float>) {
         if (!in.round) continue;

@@ -41,7 +41,7 @@ class ProductList {
   };
   struct Input {
     Mat<const Real> x;
-    bool quantise, round;
+    bool quantise, along_tokens, round;  // quantised in tiles along columns, then along tokens
     bool ready = false;
     Mat<const Real> values;  // x, or its quantised copy
     Mat<const Bf16> bf16;
@@ -51,7 +51,8 @@ class ProductList {
     int64_t first, last;  // rows of forward and dx, outputs of dw
     int64_t work;
   };
-  size_t input(Mat<const Real> x, const WeightView& w);
+  enum class Use : uint8_t { sum_columns, sum_rows, sum_rows_of_gradient };
+  size_t input(Mat<const Real> x, const WeightView& w, Use use);
   void prepare_inputs();
   void run_job(const Job& job, int64_t first, int64_t last) const;
 

@@ -16,6 +16,11 @@ class Trace {
   virtual void router(int64_t layer, const int32_t* ids, const Real* weights, int64_t rows, int64_t k) = 0;
   /// ids [rows, width] chosen entries ascending, -1 last.
   virtual void indexer(int64_t layer, const int32_t* ids, int64_t rows, int64_t width) = 0;
+  /// Whether capture() is called, for the price of attention over all visible entries.
+  virtual bool wants_capture() const { return false; }
+  /// shares [rows]: of the attention mass that a row would give to all visible entries of a CSA layer, what
+  /// the chosen ones have; 1 where all were chosen.
+  virtual void capture(int64_t /*layer*/, const double* /*shares*/, int64_t /*rows*/) {}
 };
 
 }  // namespace fathom

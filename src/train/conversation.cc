@@ -62,4 +62,24 @@ std::vector<TokenDocument> conversation_documents(const Tokenizer& tokenizer,
   return documents;
 }
 
+std::vector<TokenDocument> conversation_documents(const Tokenizer& tokenizer, const JsonValue& line,
+                                                  Generation generation) {
+  EncodingCase conversation = read_encoding_case(line, EncodeOptions{}, generation);
+  const JsonValue* given = line.find("options");
+  if (given == nullptr || given->find("thinking_mode") == nullptr) {
+    const bool thinks = std::ranges::any_of(
+        conversation.messages, [](const ChatMessage& m) { return !m.reasoning_content.empty(); });
+    conversation.options.thinking_mode = thinks ? ThinkingMode::thinking : ThinkingMode::chat;
+  }
+  return conversation_documents(tokenizer, conversation, generation);
+}
+
+int64_t learned_bytes(const Tokenizer& tokenizer, const TokenDocument& document) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < document.tokens.size(); ++i) {
+    if (document.learned[i]) bytes += static_cast<int64_t>(tokenizer.token_bytes(document.tokens[i]).size());
+  }
+  return bytes;
+}
+
 }  // namespace fathom

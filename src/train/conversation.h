@@ -19,5 +19,11 @@ struct TokenDocument {
 /// Throws Error(bad_input) if there is no assistant turn.
 std::vector<TokenDocument> conversation_documents(const Tokenizer& tokenizer,
                                                   const EncodingCase& conversation, Generation generation);
+/// The same of an object {"messages", "options"}; without options the mode is thinking if a turn has
+/// reasoning_content.
+std::vector<TokenDocument> conversation_documents(const Tokenizer& tokenizer, const JsonValue& line,
+                                                  Generation generation);
+/// Bytes of the text of what is learned.
+int64_t learned_bytes(const Tokenizer& tokenizer, const TokenDocument& document);
 
 }  // namespace fathom

@@ -8,7 +8,8 @@
 namespace fathom {
 namespace {
 
-constexpr size_t kWaiting = 64;  // pieces among which the best fit is looked for
+constexpr size_t kWaiting = 64;   // pieces among which the best fit is looked for
+constexpr int64_t kTries = 1000;  // of a maker until a document fits a row
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -36,7 +37,12 @@ Dataset::Dataset(std::vector<DataSource> sources, int64_t row_tokens, uint64_t s
     if (!(data.weight > 0 && data.weight < 1e9)) {
       bad_input("data {}: expected a positive weight, found {}", printable(data.name), data.weight);
     }
-    Source source{std::move(data), {0}, {}, 0};
+    Source source{std::move(data), {0}, {}, 0, {}};
+    position_.sources.emplace_back();
+    if (source.data.maker != nullptr) {
+      sources_.push_back(std::move(source));
+      continue;
+    }
     const TokenShard& shard = *source.data.shard;
     for (int64_t i = 0; i < shard.info().documents; ++i) {
       const int64_t labels = shard.length(i) - 1;
@@ -52,8 +58,21 @@ Dataset::Dataset(std::vector<DataSource> sources, int64_t row_tokens, uint64_t s
                 row_tokens_);
     }
     sources_.push_back(std::move(source));
-    position_.sources.emplace_back();
   }
+}
+
+const TokenDocument& Dataset::made(const DataPosition::Waiting& drawn) {
+  Source& source = sources_[static_cast<size_t>(drawn.source)];
+  const std::pair key{drawn.salt, drawn.index};
+  const auto found = source.made.find(key);
+  if (found != source.made.end()) return found->second;
+  const auto stream = static_cast<uint64_t>(drawn.source) << 32 | drawn.salt;
+  return source.made.emplace(key, source.data.maker->make(seed_, stream, drawn.index)).first->second;
+}
+
+int64_t Dataset::tokens_of(const DataPosition::Waiting& drawn) {
+  if (sources_[static_cast<size_t>(drawn.source)].data.maker == nullptr) return piece(drawn).count;
+  return std::ssize(made(drawn).tokens) - 1;
 }
 
 Dataset::Piece Dataset::piece(const DataPosition::Waiting& drawn) const {
@@ -81,14 +100,35 @@ void Dataset::draw() {
     if (s == 0 || behind < least) chosen = s, least = behind;
   }
   DataPosition::Source& source = position_.sources[chosen];
-  const DataPosition::Waiting drawn{static_cast<int64_t>(chosen), source.next++, position_.salt};
-  source.tokens += piece(drawn).count;
+  DataPosition::Waiting drawn{static_cast<int64_t>(chosen), source.next++, position_.salt};
+  int64_t tokens = tokens_of(drawn);
+  for (int64_t tries = 1; tokens > row_tokens_; ++tries) {  // of a maker: a longer one is left out
+    if (tries == kTries) {
+      bad_input("data {}: expected documents of at most {} tokens, found none among {}",
+                printable(sources_[chosen].data.name), row_tokens_, tries);
+    }
+    sources_[chosen].made.erase({drawn.salt, drawn.index});
+    ++sources_[chosen].left_out;
+    drawn.index = source.next++;
+    tokens = tokens_of(drawn);
+  }
+  source.tokens += tokens;
   position_.waiting.push_back(drawn);
 }
 
-RowDocument Dataset::read(const DataPosition::Waiting& drawn) const {
+RowDocument Dataset::read(const DataPosition::Waiting& drawn) {
+  Source& source = sources_[static_cast<size_t>(drawn.source)];
+  if (source.data.maker != nullptr) {
+    const TokenDocument& document = made(drawn);
+    RowDocument out;
+    out.tokens.assign(document.tokens.begin(), document.tokens.end() - 1);
+    for (size_t t = 1; t < document.tokens.size(); ++t)
+      out.labels.push_back(document.learned[t] ? document.tokens[t] : kUnlearned);
+    source.made.erase({drawn.salt, drawn.index});
+    return out;
+  }
   const Piece p = piece(drawn);
-  return read_piece(*sources_[static_cast<size_t>(drawn.source)].data.shard, p.document, p.begin, p.count);
+  return read_piece(*source.data.shard, p.document, p.begin, p.count);
 }
 
 Row Dataset::next_row() {
@@ -104,7 +144,7 @@ Row Dataset::next_row() {
     int64_t longest = 0;
     next = waiting.size();
     for (size_t i = 0; i < waiting.size() && room > 0; ++i) {
-      const int64_t count = piece(waiting[i]).count;
+      const int64_t count = tokens_of(waiting[i]);
       if (count <= room && count > longest) longest = count, next = i;
     }
   }
@@ -123,6 +163,7 @@ void Dataset::seek(const DataPosition& position) {
                         });
   if (!fits) bad_input("data position: expected one of these {} sources, found another", sources_.size());
   position_ = position;
+  for (Source& source : sources_) source.made.clear();
 }
 
 std::vector<Row> validation_rows(const TokenShard& shard, int64_t row_tokens, int64_t max_tokens) {

@@ -4,10 +4,13 @@
 /// rows.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "train/document_maker.h"
 #include "train/token_shard.h"
 
 namespace fathom {
@@ -20,11 +23,12 @@ inline constexpr int32_t kUnlearned = -100;
 /// Documents packed into one row; they do not see each other.
 using Row = std::vector<RowDocument>;
 
-/// A token file and its share of the drawn tokens.
+/// A token file, or a maker of documents, and its share of the drawn tokens.
 struct DataSource {
   std::string name;
   std::shared_ptr<const TokenShard> shard;
   double weight = 1;
+  std::shared_ptr<const DocumentMaker> maker = {};  ///< instead of a file
 };
 
 /// Where a data set stands.
@@ -66,12 +70,13 @@ class Dataset {
   void change_order() {
     ++position_.salt;
     position_.waiting.clear();
+    for (Source& source : sources_) source.made.clear();
   }
 
   int64_t row_tokens() const { return row_tokens_; }
-  /// Pieces of a source in one pass over it.
+  /// Pieces of a source with a file in one pass over it.
   uint64_t pieces(size_t source) const { return sources_[source].first.back(); }
-  /// Conversations of a source that are longer than a row.
+  /// Conversations of a source that are longer than a row; of a maker, those that were made so far.
   int64_t left_out(size_t source) const { return sources_[source].left_out; }
 
  private:
@@ -80,13 +85,16 @@ class Dataset {
     std::vector<uint64_t> first;  // [kept documents + 1]: the number of its first piece
     std::vector<int64_t> kept;    // document behind it; empty: all of them
     int64_t left_out = 0;
+    std::map<std::pair<uint64_t, uint64_t>, TokenDocument> made;  // waiting ones of a maker: salt, index
   };
   struct Piece {
     int64_t document = 0, begin = 0, count = 0;  // tokens [begin, begin + count) with a label each
   };
+  const TokenDocument& made(const DataPosition::Waiting& drawn);
+  int64_t tokens_of(const DataPosition::Waiting& drawn);
   Piece piece(const DataPosition::Waiting& drawn) const;
   void draw();
-  RowDocument read(const DataPosition::Waiting& drawn) const;
+  RowDocument read(const DataPosition::Waiting& drawn);
 
   std::vector<Source> sources_;
   int64_t row_tokens_;

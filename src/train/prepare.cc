@@ -91,7 +91,7 @@ class Preparing {
     info.vocab_size = tokenizer_.vocab_size();
     info.tokenizer_hash = hash_;
     info.bos = bos_;
-    info.masked = *masked_;
+    info.masked = masked_.value_or(false);
     ShardWriter train(info), validation(info);
     const size_t held = hold_out();
     for (size_t i = 0; i < documents_.size(); ++i) {
@@ -179,19 +179,8 @@ class Preparing {
     if (value.find("messages") == nullptr)
       bad_input("expected an object with text or messages, found neither");
     kind(true, "messages");
-    EncodeOptions defaults;
-    EncodingCase conversation = read_encoding_case(value, defaults, options_.generation);
-    const JsonValue* given = value.find("options");
-    if (given == nullptr || given->find("thinking_mode") == nullptr) {
-      const bool thinks = std::ranges::any_of(
-          conversation.messages, [](const ChatMessage& m) { return !m.reasoning_content.empty(); });
-      conversation.options.thinking_mode = thinks ? ThinkingMode::thinking : ThinkingMode::chat;
-    }
-    for (TokenDocument& d : conversation_documents(tokenizer_, conversation, options_.generation)) {
-      int64_t bytes = 0;
-      for (size_t i = 0; i < d.tokens.size(); ++i) {
-        if (d.learned[i]) bytes += static_cast<int64_t>(tokenizer_.token_bytes(d.tokens[i]).size());
-      }
+    for (TokenDocument& d : conversation_documents(tokenizer_, value, options_.generation)) {
+      const int64_t bytes = learned_bytes(tokenizer_, d);
       add({std::move(d.tokens), std::move(d.learned), bytes, XXH64(line.data(), line.size(), 0), false});
     }
   }

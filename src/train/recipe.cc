@@ -81,6 +81,16 @@ void check(const Recipe& r, const std::string& where) {
   if (r.from.empty() && r.tokenizer.empty())
     refuse(where + ": tokenizer", "a path, as the model is new", "none");
   if (r.data.empty()) refuse(where + ": data", "a source", "none");
+  for (const auto& [name, data] : r.data) {
+    const std::string at = where + ": data." + printable(name);
+    if (name.empty() || name[0] == '.' || name.find('/') != name.npos) {
+      refuse(at, "a name that can be a folder's", "another");
+    }
+    if (data.path.empty() == !data.generate) {
+      refuse(at, "either path or generate", data.generate ? "both" : "neither");
+    }
+    if (data.generate) in_context(at + ".generate", [&] { data.generate->check(); });
+  }
   if (r.stages.empty()) refuse(where + ": stages", "a stage", "none");
   if (r.params.adamw_only && r.params.per_head) {
     refuse(where + ": optimizer.per_head", "false, as optimizer.kind is \"adamw\"", "true");

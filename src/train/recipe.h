@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "train/document_maker.h"
 #include "train/master_weights.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -52,6 +54,7 @@ struct RecipeStage {
 
 struct RecipeData {
   std::string path;  ///< a folder made by fathom data, or a text or .jsonl that the run prepares
+  std::optional<DataGenerator> generate;  ///< instead: problems or stories, made as they are drawn
 };
 
 struct Recipe {

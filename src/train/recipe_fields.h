@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <set>
 
 #include "train/recipe.h"
@@ -34,6 +35,11 @@ class RecipeReader {
       f(reader);
       reader.finish();
     }
+  }
+  /// The same, on a value that is there only if the member is.
+  template <class T, class F>
+  void optional(const char* key, std::optional<T>& value, F&& f) {
+    object(key, [&](RecipeReader& reader) { f(reader, value.emplace()); });
   }
   /// f(reader, element) on each element of a list.
   template <class T, class F>
@@ -90,6 +96,10 @@ class RecipeWriter {
     RecipeWriter writer;
     f(writer);
     add(key, writer);
+  }
+  template <class T, class F>
+  void optional(const char* key, std::optional<T>& value, F&& f) {
+    if (value) object(key, [&](RecipeWriter& writer) { f(writer, *value); });
   }
   template <class T, class F>
   void list(const char* key, std::vector<T>& value, F&& f) {
@@ -153,6 +163,21 @@ void stage_fields(V& v, RecipeStage& s) {
 }
 
 template <class V>
+void generator_fields(V& v, DataGenerator& g) {
+  word_field(v, "kind", {"tasks", "stories"}, g.stories);
+  v.text("tasks", g.tasks);
+  v.number("off", 0, 1e9, g.mix.off);
+  v.number("high", 0, 1e9, g.mix.high);
+  v.number("max", 0, 1e9, g.mix.max);
+  int64_t low = g.mix.min_level, high = g.mix.max_level;
+  v.integer("min_level", 1, Difficulty::kLevels, low);
+  v.integer("max_level", 1, Difficulty::kLevels, high);
+  g.mix.min_level = static_cast<int>(low);
+  g.mix.max_level = static_cast<int>(high);
+  v.number("slips", 0, 1, g.mix.slips);
+}
+
+template <class V>
 void recipe_fields(V& v, Recipe& r) {
   constexpr int64_t kMany = int64_t{1} << 32;
   v.text("name", r.name);
@@ -160,7 +185,10 @@ void recipe_fields(V& v, Recipe& r) {
   v.text("from", r.from);
   v.json("model", r.config_json);
   v.text("tokenizer", r.tokenizer);
-  v.map("data", r.data, [](auto& d, RecipeData& data) { d.text("path", data.path); });
+  v.map("data", r.data, [](auto& d, RecipeData& data) {
+    d.text("path", data.path);
+    d.optional("generate", data.generate, [](auto& o, DataGenerator& g) { generator_fields(o, g); });
+  });
   v.number("validation_share", 0, 0.5, r.validation_share);
   v.integer("document_tokens", 128, int64_t{1} << 24, r.document_tokens);
   v.object("lora", [&](auto& o) {

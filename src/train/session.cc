@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "model/convert.h"
 #include "model/training/memory.h"
+#include "train/model_card.h"
 #include "train/model_learner.h"
 #include "train/prepare.h"
 
@@ -57,28 +58,39 @@ void TrainingSession::open_model() {
   }
 }
 
-void TrainingSession::open_data(bool fresh, const Tokenizer& tokenizer, const std::string& tokenizer_json,
-                                const fs::path& folder) {
-  if (tokenizer.vocab_size() > config().vocab_size) {
+void TrainingSession::open_data(bool fresh, const std::shared_ptr<const Tokenizer>& tokenizer,
+                                const std::string& tokenizer_json, const fs::path& folder) {
+  if (tokenizer->vocab_size() > config().vocab_size) {
     bad_input("tokenizer: expected at most the model's {} tokens, found {}", config().vocab_size,
-              tokenizer.vocab_size());
+              tokenizer->vocab_size());
   }
   const uint64_t hash = tokenizer_hash(tokenizer_json);
   for (const auto& [name, source] : recipe_.data) {
     fs::path path = source.path;
     std::error_code error;
+    if (source.generate) {
+      const fs::path held_out = folder / "data" / name / "validation.tokens";
+      in_context("data " + printable(name), [&] {
+        if (fresh || !fs::exists(held_out, error)) {
+          write_held_out(*source.generate, tokenizer, tokenizer_json, recipe_.validation_tokens, held_out);
+        }
+        data_.push_back({name, nullptr, std::make_shared<TokenShard>(held_out),
+                         document_maker(*source.generate, tokenizer)});
+      });
+      continue;
+    }
     if (!fs::is_directory(path, error)) {  // a text: prepared by a new run, used again when it goes on
       const fs::path prepared = folder / "data" / name;
       if (fresh || !fs::exists(prepared / "data.json", error)) {
         PrepareOptions options;
         options.validation = recipe_.validation_share;
         options.document_tokens = recipe_.document_tokens;
-        prepare_data({path}, tokenizer, tokenizer_json, prepared, options);
+        prepare_data({path}, *tokenizer, tokenizer_json, prepared, options);
       }
       path = prepared;
     }
     in_context("data " + printable(name), [&] {
-      RunData data{name, std::make_shared<TokenShard>(path / "train.tokens"), nullptr};
+      RunData data{name, std::make_shared<TokenShard>(path / "train.tokens"), nullptr, nullptr};
       if (fs::exists(path / "validation.tokens", error)) {
         data.validation = std::make_shared<TokenShard>(path / "validation.tokens");
       }
@@ -96,7 +108,9 @@ void TrainingSession::open_data(bool fresh, const Tokenizer& tokenizer, const st
 std::unique_ptr<TrainingSession> TrainingSession::start(const Recipe& recipe, const fs::path& folder) {
   std::unique_ptr<TrainingSession> session(new TrainingSession(recipe));
   Recipe& r = session->recipe_;
-  for (auto& [name, data] : r.data) data.path = fs::absolute(data.path).string();
+  for (auto& [name, data] : r.data) {
+    if (!data.generate) data.path = fs::absolute(data.path).string();
+  }
   if (!r.from.empty()) r.from = fs::absolute(r.from).string();
   session->open_model();
   const std::string text = tokenizer_text(r.tokenizer.empty() ? r.from : r.tokenizer);
@@ -104,7 +118,7 @@ std::unique_ptr<TrainingSession> TrainingSession::start(const Recipe& recipe, co
   r.tokenizer = fs::absolute(folder / "tokenizer.json").string();
   std::error_code error;
   if (fs::exists(folder / "recipe.json", error)) RunFolder::create(folder, "", "", "");  // says so
-  session->open_data(true, *tokenizer, text, folder);
+  session->open_data(true, tokenizer, text, folder);
   session->path_ = folder;
   session->tokenizer_json_ = text;
   return session;
@@ -123,7 +137,7 @@ std::unique_ptr<TrainingSession> TrainingSession::resume(const fs::path& folder,
   std::unique_ptr<TrainingSession> session(new TrainingSession(recipe));
   session->open_model();
   const std::string text = run->tokenizer_json();
-  session->open_data(false, *Tokenizer::from_json(text, "tokenizer.json"), text, folder);
+  session->open_data(false, Tokenizer::from_json(text, "tokenizer.json"), text, folder);
   session->folder_ = std::move(run);
   return session;
 }
@@ -205,6 +219,11 @@ fs::path TrainingSession::release(ThreadPool& pool) {
   ConvertOptions options;
   options.dtype = kDtypes[static_cast<size_t>(recipe_.stages.back().precision)];
   convert(*Checkpoint::open(folder_->checkpoint(steps.back())), making, pool, options);
+  constexpr const char* kStored[] = {"F32", "BF16", "FP8 (E4M3, 128 x 128 blocks), the rest BF16",
+                                     "experts FP4 (E2M1, 32-wide), other matrices FP8, the rest BF16"};
+  write_atomically(
+      making / "README.md",
+      model_card(folder_->path(), config(), kStored[static_cast<size_t>(recipe_.stages.back().precision)]));
   fs::remove_all(out, error);
   fs::rename(making, out, error);
   if (error) fail(ErrorCode::io, "{}: {}", printable(out.string(), 400), error.message());

@@ -46,15 +46,15 @@ class TrainingSession {
   /// Makes the trainer, after begin(); options.learner may be empty for the real model.
   std::unique_ptr<Trainer> trainer(TrainerOptions options);
   /// Writes folder/model from the last checkpoint, as the last stage's precision stores it: bf16, FP8, or FP8
-  /// and FP4 as released; of adapters folder/adapter. Returns its path.
+  /// and FP4 as released, with a model card (README.md); of adapters folder/adapter. Returns its path.
   std::filesystem::path release(ThreadPool& pool);
 
  private:
   explicit TrainingSession(Recipe recipe) : recipe_(std::move(recipe)) {}
   void open_model();
   void adapter_memory(RunMemory& m) const;
-  void open_data(bool fresh, const Tokenizer& tokenizer, const std::string& tokenizer_json,
-                 const std::filesystem::path& folder);
+  void open_data(bool fresh, const std::shared_ptr<const Tokenizer>& tokenizer,
+                 const std::string& tokenizer_json, const std::filesystem::path& folder);
 
   Recipe recipe_;
   std::unique_ptr<ParamTable> table_;

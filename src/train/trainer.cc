@@ -85,7 +85,7 @@ void Trainer::enter_stage() {
   for (const RunData& data : data_) {
     const auto weight = stage.mixture.find(data.name);
     if (!stage.mixture.empty() && weight == stage.mixture.end()) continue;
-    sources.push_back({data.name, data.train, stage.mixture.empty() ? 1.0 : weight->second});
+    sources.push_back({data.name, data.train, stage.mixture.empty() ? 1.0 : weight->second, data.maker});
   }
   in_context(fmt::format("stage {}", stage.name.empty() ? std::to_string(state_.stage) : stage.name), [&] {
     dataset_ =
@@ -96,6 +96,14 @@ void Trainer::enter_stage() {
       for (uint64_t salt = 0; salt < state_.data.salt; ++salt) dataset_->change_order();
     }
   });
+  if (state_.stage_step == 0) {
+    for (size_t i = 0; i < sources.size(); ++i) {
+      if (const int64_t count = dataset_->left_out(i); count > 0) {
+        log_event("left out", fmt::format("{} conversations of {}, longer than a row of {} tokens", count,
+                                          sources[i].name, stage.row));
+      }
+    }
+  }
   learner_.reset();
   learner_ = options_.learner(table_, masters_, stage);
   if (older_ != nullptr) learner_->anticipate(older_.get());

@@ -17,6 +17,7 @@ namespace fathom {
 struct RunData {
   std::string name;
   std::shared_ptr<const TokenShard> train, validation;  ///< validation may be null
+  std::shared_ptr<const DocumentMaker> maker = {};      ///< instead of train
 };
 
 /// Faults to show that the run survives them. `step` counts the steps that were begun in this process.

@@ -45,9 +45,9 @@ inline int wait_at_most(pid_t child, int seconds) {
   return status_of(status);
 }
 
-/// Runs `fathom args...` in the source tree with `input` on standard input; kills it after `seconds`.
-inline Finished run_fathom(std::vector<std::string> args, const std::string& input = "", int seconds = 60) {
-  args.insert(args.begin(), FATHOM_BINARY);
+/// Runs a program (its path first) in the source tree with `input` on standard input; kills it after
+/// `seconds`.
+inline Finished run_program(std::vector<std::string> args, const std::string& input = "", int seconds = 60) {
   int in[2], out[2], err[2];
   if (pipe(in) || pipe(out) || pipe(err)) throw std::runtime_error("pipe");
   const pid_t child = fork();
@@ -93,6 +93,12 @@ inline Finished run_fathom(std::vector<std::string> args, const std::string& inp
   }
   result.status = wait_at_most(child, seconds);
   return result;
+}
+
+/// The same of `fathom args...`.
+inline Finished run_fathom(std::vector<std::string> args, const std::string& input = "", int seconds = 60) {
+  args.insert(args.begin(), FATHOM_BINARY);
+  return run_program(std::move(args), input, seconds);
 }
 
 /// A program on a terminal of 80 columns and 24 rows.

@@ -12,6 +12,8 @@
 #include "engine/recorder.h"
 #include "model/convert.h"
 #include "model/synthetic.h"
+#include "model/training/loss.h"
+#include "tests/support/gradients.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
 
@@ -109,9 +111,10 @@ TEST_CASE("the published Flash-0731 with its drafter") {
   const Inspection found = inspect(*Checkpoint::open(folder / "m"));
   CHECK(found.total.tensors == 72317);
   CHECK(found.total.bytes == 166878536440);
-  REQUIRE(found.dspark);
-  CHECK(found.dspark->stages == 3);
-  CHECK(found.dspark->tensors == found.parts.at("draft layers").tensors);
+  REQUIRE(found.dspark.has_value());
+  const auto drafter = found.dspark.value_or(DsparkInfo{});
+  CHECK(drafter.stages == 3);
+  CHECK(drafter.tensors == found.parts.at("draft layers").tensors);
   CHECK(found.mtp_blocks == 0);
   CHECK(found.parameters == doctest::Approx(284.33e9).epsilon(1e-4));
   CHECK(found.scales == ScaleCheck::skipped);  // 8 GB of them
@@ -162,6 +165,84 @@ TEST_CASE("experts and entries are those of the recorded run") {
   CHECK(nlohmann::json::parse(attention_json(found)).at("layers").size() == found.attention.size());
   CHECK(routing_text(found).find("hash") != std::string::npos);
   CHECK(attention_text(found).find("csa") != std::string::npos);
+}
+
+TEST_CASE("what an indexer's choice holds is what training measures, range by range") {
+  const auto model = Model::open(test::golden("fp32/d_mix"));
+  const ModelConfig& config = model->config();
+  RuntimeOptions runtime_options;
+  runtime_options.pool = {2, false};
+  Runtime<float> runtime(runtime_options);
+  const auto ids = some_ids(config, 200);
+  ChoiceOptions options;
+  options.capture = true;
+  const TextChoices found = inspect_choices(runtime, *model, ids, options);
+
+  const test::Gradients<float> gradients(config, model->mtp_blocks());
+  const Context<float> ctx = runtime.context(config);
+  LossOptions loss;
+  loss.indexer_weight = 1;
+  const LossReport report =
+      loss_and_gradients<float>(ctx, *model, {{ids, ids, {}, {}}}, loss, gradients.params);
+  int64_t layers = 0;
+  for (size_t i = 0; i < found.attention.size(); ++i) {
+    const AttentionSummary& layer = found.attention[i];
+    const IndexerLoss& expected = report.indexer[i];
+    CHECK(layer.capture.empty() == (expected.queries == 0));
+    if (layer.capture.empty()) continue;
+    ++layers;
+    // Training counts queries that see no more than they may choose as wholly captured.
+    double sum = static_cast<double>(expected.queries - layer.selecting);
+    int64_t queries = 0;
+    for (const CaptureRange& range : layer.capture) {
+      sum += range.captured * static_cast<double>(range.queries);
+      queries += range.queries;
+      CHECK(range.captured > 0);
+      CHECK(range.captured < 1);
+      CHECK(range.even < 1);
+    }
+    CHECK(queries == layer.selecting);
+    CHECK(sum == doctest::Approx(expected.captured).epsilon(1e-6));
+  }
+  CHECK(layers > 0);
+  CHECK(capture_picture(found).find("</svg>") != std::string::npos);
+  CHECK(attention_text(found).find("by chance") != std::string::npos);
+}
+
+TEST_CASE("rows start anew, and each expert's tokens are counted by kind") {
+  const fs::path folder = fs::path(FATHOM_SOURCE_DIR) / "models/v4-10m";
+  const auto model = Model::open(folder);
+  const auto tokenizer = Tokenizer::open(folder);
+  RuntimeOptions runtime_options;
+  runtime_options.pool = {2, false};
+  Runtime<float> runtime(runtime_options);
+  const auto ids = tokenizer->encode("The 3 little pigs, who lived in 12 houses.\n\nThe end.\n", true);
+  ChoiceOptions options;
+  options.tokenizer = tokenizer.get();
+  options.row = std::ssize(ids) / 2 + 1;
+  const TextChoices halves = inspect_choices(runtime, *model, ids, options);
+  CHECK(halves.tokens == std::ssize(ids));
+  const int64_t rows = (std::ssize(ids) + options.row - 2) / (options.row - 1);
+  const auto kinds = token_kinds(*tokenizer);
+  for (const RoutingSummary& layer : halves.routing) {
+    std::array<int64_t, kTokenKinds> counts{};
+    for (const auto& expert : layer.kinds) {
+      for (size_t k = 0; k < counts.size(); ++k) counts[k] += expert[k];
+    }
+    std::array<int64_t, kTokenKinds> expected{};
+    for (const int32_t id : ids) {
+      expected[static_cast<size_t>(kinds[static_cast<size_t>(id)])] += model->config().num_experts_per_tok;
+    }
+    expected[static_cast<size_t>(TokenKind::special)] += rows * model->config().num_experts_per_tok;  // BOS
+    CHECK(counts == expected);
+    CHECK(layer.typical.size() == layer.tokens.size());
+  }
+  CHECK(routing_text(halves).find("special") != std::string::npos);
+  CHECK(nlohmann::json::parse(routing_json(halves))["layers"][0]["kinds"][0].contains("number"));
+  CHECK(routing_pictures(halves).find("which expert takes a kind of token") != std::string::npos);
+  options.row = 1;
+  CHECK_THROWS_WITH_AS(inspect_choices(runtime, *model, ids, options),
+                       "row: expected at least 2 tokens, found 1", Error);
 }
 
 }  // namespace fathom

@@ -107,7 +107,7 @@ TEST_CASE("after twenty steps nothing is dead: every tensor had gradient and cha
 }
 
 TEST_CASE("the loss curve has the same bits for any number of threads") {
-  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+  for (const Precision precision : {Precision::fp32, Precision::bf16, Precision::fp8, Precision::fp4}) {
     CAPTURE(name(precision));
     const Run one = train(precision, 3, 1), many = train(precision, 3, 3, true);
     CHECK(one.losses == many.losses);
@@ -123,6 +123,14 @@ TEST_CASE("every precision learns, near to what fp32 does") {
     CHECK(run.losses.back() < 0.9 * run.losses.front());
     CHECK(std::abs(run.losses.back() - exact) < 0.15 * exact);
   }
+}
+
+TEST_CASE("FP8 training stays beside bf16") {
+  const Run bf16 = train(Precision::bf16, 30, 2), fp8 = train(Precision::fp8, 30, 2);
+  double mean16 = 0, mean8 = 0;
+  for (size_t i = 20; i < 30; ++i) mean16 += bf16.losses[i], mean8 += fp8.losses[i];
+  CHECK(std::abs(mean8 - mean16) < 0.03 * mean16);
+  CHECK(fp8.losses != bf16.losses);
 }
 
 TEST_CASE("the indexer's warm-up moves the indexer alone") {

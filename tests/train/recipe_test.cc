@@ -84,7 +84,7 @@ TEST_CASE("mistakes are named") {
       {{"model={}"}, "found both"},
       {{"data={}"}, "r.json: data: expected a source"},
       {{"stages=[]"}, "r.json: stages: expected a stage"},
-      {{"data.chats.licence=x"}, "r.json: data.chats.licence: expected one of path"},
+      {{"data.chats.licence=x"}, "r.json: data.chats.licence: expected one of generate, path"},
       {{"from=null", "model={}", "tokenizer=t"}, "r.json: model: "},
   };
   for (const auto& [overrides, expected] : cases) {

@@ -82,6 +82,20 @@ class QueryRows {
     }
   }
 
+  /// Share of the mass on the entries gathered that those of `chosen` have (ids ascending, -1 last).
+  double captured(int64_t row, const int32_t* chosen, int64_t width, int64_t visible) {
+    const int64_t d = in_.config.head_dim, window = std::ssize(rows_) - visible;
+    mass_.resize(rows_.size());
+    ctx_.kernels().attention_mass(in_.q.row(row), in_.config.num_attention_heads, d, rows_.data(),
+                                  std::ssize(rows_), ctx_.numerics().kv_type, in_.sink,
+                                  1 / std::sqrt(static_cast<Real>(d)), mass_.data());
+    double all = 0, selected = 0;
+    for (int64_t i = 0; i < visible; ++i) all += static_cast<double>(mass_[static_cast<size_t>(window + i)]);
+    for (int64_t i = 0; i < width && chosen[i] >= 0; ++i)
+      selected += static_cast<double>(mass_[static_cast<size_t>(window + chosen[i])]);
+    return all > 0 ? selected / all : 1;
+  }
+
   void run(int64_t row, int64_t first_head, int64_t last_head) const {
     const int64_t d = in_.config.head_dim;
     ctx_.kernels().attention(in_.q.row(row) + first_head * d, last_head - first_head, d, rows_.data(),
@@ -94,9 +108,38 @@ class QueryRows {
   const Context<Real>& ctx_;
   const CoreInput<Real>& in_;
   std::vector<const std::byte*> rows_;
-  std::vector<Real> scores_;
+  std::vector<Real> scores_, mass_;
   std::vector<int32_t> ids_;
 };
+
+std::vector<const Span*> spans_of_rows(const Batch& batch) {
+  std::vector<const Span*> span_of(static_cast<size_t>(batch.rows()));
+  for (const Span& span : batch.spans) {
+    for (int64_t t = 0; t < span.count; ++t) span_of[static_cast<size_t>(span.first_row + t)] = &span;
+  }
+  return span_of;
+}
+
+// What the choice holds of dense attention's mass, for an observer.
+template <class Real>
+void report_capture(const Context<Real>& ctx, CoreInput<Real> in, int64_t layer) {
+  in.choose = false;
+  const std::vector<const Span*> span_of = spans_of_rows(in.batch);
+  std::vector<double> shares(span_of.size(), 1);
+  ctx.parallel_for(in.batch.rows(), 1, [&](int64_t first, int64_t last) {
+    QueryRows<Real> query(ctx, in);
+    for (int64_t row = first; row < last; ++row) {
+      const Span& span = *span_of[static_cast<size_t>(row)];
+      const int64_t t = row - span.first_row;
+      const int64_t visible = (in.slot.of(*span.kv).position() + t + 1) / in.layer.ratio;
+      if (visible <= in.config.index_topk) continue;
+      query.gather(span, t, false);
+      shares[static_cast<size_t>(row)] =
+          query.captured(row, in.chosen + row * in.chosen_width, in.chosen_width, visible);
+    }
+  });
+  ctx.trace->capture(layer, shares.data(), in.batch.rows());
+}
 
 template <class Real>
 void attention_core(const Context<Real>& ctx, const CoreInput<Real>& in) {
@@ -115,10 +158,7 @@ void attention_core(const Context<Real>& ctx, const CoreInput<Real>& in) {
     }
     return;
   }
-  std::vector<const Span*> span_of(static_cast<size_t>(in.batch.rows()));
-  for (const Span& span : in.batch.spans) {
-    for (int64_t t = 0; t < span.count; ++t) span_of[static_cast<size_t>(span.first_row + t)] = &span;
-  }
+  const std::vector<const Span*> span_of = spans_of_rows(in.batch);
   ctx.parallel_for(in.batch.rows(), 1, [&](int64_t first, int64_t last) {
     QueryRows<Real> query(ctx, in);
     for (int64_t row = first; row < last; ++row) {
@@ -223,7 +263,10 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
     std::fill_n(core.chosen, rows * core.chosen_width, -1);
   }
   attention_core(ctx, core);
-  if (ctx.trace && choose) ctx.trace->indexer(layer_index, core.chosen, rows, core.chosen_width);
+  if (ctx.trace && choose) {
+    ctx.trace->indexer(layer_index, core.chosen, rows, core.chosen_width);
+    if (ctx.trace->wants_capture()) report_capture(ctx, core, layer_index);
+  }
   ctx.rope(o.data + d - r, rows, o.stride, H, d, r / 2, cos, sin, true);
 
   // Grouped output: group g is rows g*o.. of wo_a and its share of the H*d vector.
