@@ -96,14 +96,16 @@ void AnswerWriter::emit(CompletionEvent event, std::vector<AnswerEvent>& out) {
     return;
   } else if (event.kind == Kind::call_start) {
     if (std::string held = stop_.finish(); !held.empty()) {
-      out.push_back({{Kind::content, std::move(held)}, std::exchange(pending_, {})});
+      out.push_back(
+          {{Kind::content, std::move(held)}, std::exchange(pending_, {}), std::exchange(pending_ids_, {})});
     }
     pending_.clear();
   }
   if (event.kind == Kind::call_end) ++calls_ended_;
   if (event.kind == Kind::content && event.text.empty() && pending_.empty()) return;
   const bool text = event.kind == Kind::content || event.kind == Kind::reasoning;
-  out.push_back({std::move(event), text ? std::exchange(pending_, {}) : std::vector<TokenLogprobs>()});
+  out.push_back({std::move(event), text ? std::exchange(pending_, {}) : std::vector<TokenLogprobs>(),
+                 std::exchange(pending_ids_, {})});
 }
 
 void AnswerWriter::push(int32_t id, std::vector<AnswerEvent>& out) {
@@ -135,13 +137,14 @@ std::optional<int32_t> AnswerWriter::next(std::span<const float> logits, int64_t
     return std::nullopt;
   }
   const int32_t id = choose(logits, position);
+  ids_.push_back(id);
+  if (options_.token_ids) pending_ids_.push_back(id);
   if (std::ranges::find(options_.stop_tokens, id) != options_.stop_tokens.end()) {
     if (reasoning_ && thinking_end_ == ThinkingEnd::none) thinking_end_ = ThinkingEnd::eos;
     finish(AnswerEnd::stop, false, out);
     return std::nullopt;
   }
   ++tokens_;
-  ids_.push_back(id);
   ++history_.answer[id];
   const bool ends_thinking = id == think_end_;
   if (options_.logprobs >= 0 && !(reasoning_ && ends_thinking))
@@ -185,7 +188,8 @@ void AnswerWriter::finish(AnswerEnd end, bool was_cut, std::vector<AnswerEvent>&
     }
   }
   if (std::string held = stop_.finish(); !held.empty() || !pending_.empty()) {
-    out.push_back({{Kind::content, std::move(held)}, std::exchange(pending_, {})});
+    out.push_back(
+        {{Kind::content, std::move(held)}, std::exchange(pending_, {}), std::exchange(pending_ids_, {})});
   }
   if (reasoning_ && was_cut && thinking_end_ == ThinkingEnd::none) thinking_end_ = ThinkingEnd::length;
   end_ = end;

@@ -24,6 +24,7 @@ struct AnswerOptions {
   std::vector<int32_t> stop_tokens;  ///< EOS among them
   std::vector<std::string> stops;    ///< looked for in the content only
   int64_t logprobs = -1;             ///< -1 none, else how many alternatives beside the chosen token
+  bool token_ids = false;            ///< events and the result tell them
   bool raw = false;                  ///< the text is not taken apart
   CompletionOptions completion;      ///< how the answer begins, if not raw
   int64_t thinking_budget = -1;      ///< reasoning tokens after which `</think>` is forced; -1: no bound
@@ -37,6 +38,7 @@ struct AnswerOptions {
 struct AnswerEvent {
   CompletionEvent event;
   std::vector<TokenLogprobs> logprobs;  ///< of the tokens whose text this is (reasoning and content)
+  std::vector<int32_t> token_ids = {};  ///< if asked for: taken since the event before
 };
 
 enum class AnswerEnd { none, stop, length, tool_calls };
@@ -62,7 +64,9 @@ class AnswerWriter {
   const std::optional<std::string>& stop_string() const { return stop_.matched(); }
   int64_t tokens() const { return tokens_; }                      ///< without a final EOS
   int64_t reasoning_tokens() const { return reasoning_tokens_; }  ///< up to and with `</think>`
-  bool repeats() const { return looped_; }                        ///< the loop guard stepped in
+  /// Every token that was taken, a final EOS too.
+  const std::vector<int32_t>& ids() const { return ids_; }
+  bool repeats() const { return looped_; }  ///< the loop guard stepped in
   const AnswerOptions& options() const { return options_; }
   const Completion& completion() const { return parser_.result(); }
 
@@ -85,6 +89,7 @@ class AnswerWriter {
   std::vector<int32_t> ids_;     // the answer's
   std::vector<int32_t> forced_;  // to come, last first
   std::vector<TokenLogprobs> pending_;
+  std::vector<int32_t> pending_ids_;
   std::string block_tail_;  // the text since the last DSML token that followed "</"
   bool in_close_tag_ = false;
   std::string last_text_;

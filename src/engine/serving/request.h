@@ -41,6 +41,7 @@ struct AnswerResult {
   ThinkingEnd thinking_end = ThinkingEnd::none;
   std::optional<std::string> stop_string;
   std::vector<Repair> repairs;
+  std::vector<int32_t> token_ids;  ///< of the answer, if asked for; a final EOS is among them
   bool context_full = false, out_of_memory = false, looped = false;
   bool queue_timeout = false;  ///< failed: it waited too long
   bool time_over = false;      ///< finished, but cut: it ran too long

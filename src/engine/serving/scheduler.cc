@@ -39,6 +39,7 @@ void Scheduler::finish(Sequence& s, Outcome outcome) {
     r.stop_string = s.writer->stop_string();
     r.repairs = s.writer->completion().repairs;
     r.looped = s.writer->repeats();
+    if (s.request.options.token_ids) r.token_ids = s.writer->ids();
     r.stats.completion_tokens = s.writer->tokens();
     r.stats.reasoning_tokens = s.writer->reasoning_tokens();
   }

@@ -42,6 +42,7 @@ struct ApiCall {
   std::vector<std::string> stops;
   bool logprobs = false;
   int64_t top_logprobs = 0;
+  bool return_token_ids = false;  ///< chat and completions
 
   bool stream = false, include_usage = false;
   bool single_call = false;

@@ -17,9 +17,11 @@ class ChatWriter final : public ReplyWriter {
     Object delta{{"role", "assistant"}, {"content", thinking_ ? JsonValue() : JsonValue("")}};
     if (thinking_) delta.push_back({"reasoning_content", ""});
     chunk(std::move(delta), nullptr, nullptr, out);
+    if (call_.return_token_ids) add_prompt_ids(const_cast<Object&>(*out.back().data.as_object()));
   }
 
   void event(const AnswerEvent& e, Events& out) override {
+    token_ids_.insert(token_ids_.end(), e.token_ids.begin(), e.token_ids.end());
     switch (e.event.kind) {
       case Kind::reasoning:
       case Kind::content:
@@ -52,6 +54,7 @@ class ChatWriter final : public ReplyWriter {
                                                        : "stop";
     Object delta{{"content", ""}};
     if (thinking_) delta.push_back({"reasoning_content", JsonValue()});
+    token_ids_ = result.token_ids;  // those without an event too
     chunk(std::move(delta), nullptr, reason_, out);
     if (call_.include_usage) {
       Object last = common();
@@ -84,14 +87,17 @@ class ChatWriter final : public ReplyWriter {
       if (thinking_) lists.push_back({"reasoning_content", logprob_entries(reasoning_logprobs_)});
       logprobs = std::move(lists);
     }
+    Object choice{{"index", json_integer(0)},
+                  {"message", std::move(message)},
+                  {"logprobs", std::move(logprobs)},
+                  {"finish_reason", reason_}};
+    if (call_.return_token_ids) choice.push_back({"token_ids", json_ids(token_ids_)});
     Object out{{"id", "chatcmpl-" + identity_.id},
                {"object", "chat.completion"},
                {"created", json_integer(identity_.created)},
                {"model", identity_.model},
-               {"choices", JsonValue::Array{Object{{"index", json_integer(0)},
-                                                   {"message", std::move(message)},
-                                                   {"logprobs", std::move(logprobs)},
-                                                   {"finish_reason", reason_}}}}};
+               {"choices", JsonValue::Array{std::move(choice)}}};
+    if (call_.return_token_ids) add_prompt_ids(out);
     out.push_back({"system_fingerprint", identity_.fingerprint});
     if (identity_.extensions) out.push_back({"service_tier", identity_.service_tier});
     add_usage(out);
@@ -106,16 +112,25 @@ class ChatWriter final : public ReplyWriter {
             {"model", identity_.model},
             {"system_fingerprint", identity_.fingerprint}};
   }
-  void chunk(Object delta, JsonValue logprobs, JsonValue reason, Events& out) const {
+  void add_prompt_ids(Object& out) const {
+    out.push_back({"prompt_token_ids", json_ids(identity_.prompt_ids)});
+  }
+  void chunk(Object delta, JsonValue logprobs, JsonValue reason, Events& out) {
     Object data = common();
-    data.push_back({"choices", JsonValue::Array{Object{{"index", json_integer(0)},
-                                                       {"delta", std::move(delta)},
-                                                       {"logprobs", std::move(logprobs)},
-                                                       {"finish_reason", std::move(reason)}}}});
+    Object choice{{"index", json_integer(0)},
+                  {"delta", std::move(delta)},
+                  {"logprobs", std::move(logprobs)},
+                  {"finish_reason", std::move(reason)}};
+    if (call_.return_token_ids) {
+      const auto sent = static_cast<std::ptrdiff_t>(sent_ids_);
+      choice.push_back({"token_ids", json_ids({token_ids_.begin() + sent, token_ids_.end()})});
+      sent_ids_ = token_ids_.size();
+    }
+    data.push_back({"choices", JsonValue::Array{std::move(choice)}});
     if (call_.include_usage) data.push_back({"usage", JsonValue()});
     out.push_back({"", std::move(data)});
   }
-  void tool_chunk(Object call, Events& out) const {
+  void tool_chunk(Object call, Events& out) {
     chunk(Object{{"tool_calls", JsonValue::Array{std::move(call)}}}, nullptr, nullptr, out);
   }
 
@@ -149,6 +164,8 @@ class ChatWriter final : public ReplyWriter {
   std::string reasoning_, content_, reason_ = "stop";
   std::vector<TokenLogprobs> reasoning_logprobs_, content_logprobs_;
   std::vector<Call> calls_;
+  std::vector<int32_t> token_ids_;
+  size_t sent_ids_ = 0;  // of these, in chunks
   ReplyUsage usage_;
 };
 

@@ -220,6 +220,7 @@ ApiCall read_chat(const JsonValue& body) {
     if (!call.logprobs) refuse("top_logprobs", "expected logprobs: true beside it, found none");
     call.top_logprobs = *top;
   }
+  call.return_token_ids = fields.flag("return_token_ids").value_or(false);
   (void)fields.integer("n", 1, 1);
   read_user(fields, call);
   call.service_tier = fields.text("service_tier").value_or("");

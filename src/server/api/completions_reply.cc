@@ -21,10 +21,12 @@ class CompletionsWriter final : public ReplyWriter {
 
   void start(const ReplyUsage&, Events& out) override {
     if (!echoed_.empty() && !call_.logprobs) chunk(echoed_, nullptr, nullptr, out);
+    if (call_.return_token_ids && out.empty()) chunk("", nullptr, nullptr, out);  // for the prompt's ids
   }
 
   void event(const AnswerEvent& e, Events& out) override {
     if (e.event.kind != CompletionEvent::Kind::content) return;
+    token_ids_.insert(token_ids_.end(), e.token_ids.begin(), e.token_ids.end());
     text_ += e.event.text;
     tokens_.insert(tokens_.end(), e.logprobs.begin(), e.logprobs.end());
     if (e.event.text.empty() && e.logprobs.empty()) return;
@@ -40,6 +42,7 @@ class CompletionsWriter final : public ReplyWriter {
               : result.end == AnswerEnd::length ? "length"
                                                 : "stop";
     if (!echoed_.empty() && call_.logprobs) chunk(echoed_, lists({}, echoed_ids_), nullptr, out);
+    token_ids_ = result.token_ids;  // those without an event too
     chunk("", nullptr, reason_, out);
     if (call_.include_usage) {
       Object last = common();
@@ -55,6 +58,8 @@ class CompletionsWriter final : public ReplyWriter {
     Object out = common();
     JsonValue logprobs;
     if (call_.logprobs) logprobs = lists(tokens_, call_.echo ? echoed_ids_ : std::vector<int32_t>());
+    sent_ids_ = 0;
+    with_prompt_ids_ = true;
     out.push_back({"choices", JsonValue::Array{choice(echoed_ + text_, std::move(logprobs), reason_)}});
     add_usage(out);
     return out;
@@ -68,13 +73,20 @@ class CompletionsWriter final : public ReplyWriter {
             {"model", identity_.model},
             {"system_fingerprint", identity_.fingerprint}};
   }
-  Object choice(const std::string& text, JsonValue logprobs, JsonValue reason) const {
-    return {{"index", json_integer(index_)},
-            {"text", text},
-            {"logprobs", std::move(logprobs)},
-            {"finish_reason", std::move(reason)}};
+  // With the token ids that no choice has had.
+  Object choice(const std::string& text, JsonValue logprobs, JsonValue reason) {
+    Object out{{"index", json_integer(index_)},
+               {"text", text},
+               {"logprobs", std::move(logprobs)},
+               {"finish_reason", std::move(reason)}};
+    if (!call_.return_token_ids) return out;
+    if (std::exchange(with_prompt_ids_, false))
+      out.push_back({"prompt_token_ids", json_ids(identity_.prompt_ids)});
+    const auto sent = static_cast<std::ptrdiff_t>(std::exchange(sent_ids_, token_ids_.size()));
+    out.push_back({"token_ids", json_ids({token_ids_.begin() + sent, token_ids_.end()})});
+    return out;
   }
-  void chunk(const std::string& text, JsonValue logprobs, JsonValue reason, Events& out) const {
+  void chunk(const std::string& text, JsonValue logprobs, JsonValue reason, Events& out) {
     Object data = common();
     data.push_back({"choices", JsonValue::Array{choice(text, std::move(logprobs), std::move(reason))}});
     if (call_.include_usage) data.push_back({"usage", JsonValue()});
@@ -124,6 +136,9 @@ class CompletionsWriter final : public ReplyWriter {
   std::vector<int32_t> echoed_ids_;
   std::string text_, reason_ = "stop";
   std::vector<TokenLogprobs> tokens_, prompt_logprobs_;
+  std::vector<int32_t> token_ids_;
+  size_t sent_ids_ = 0;  // of these, in choices
+  bool with_prompt_ids_ = true;
   ReplyUsage usage_;
 };
 

@@ -71,6 +71,7 @@ ApiCall read_completions(const JsonValue& body) {
     call.logprobs = true;
     call.top_logprobs = *top;
   }
+  call.return_token_ids = fields.flag("return_token_ids").value_or(false);
   read_sampling(fields, call);
   call.sampling_as_given = true;
   read_stops(fields, "stop", call);

@@ -51,6 +51,13 @@ bool lacked_resources(const AnswerResult& result) {
   return result.outcome == Outcome::cancelled || result.out_of_memory || result.time_over;
 }
 
+JsonValue json_ids(const std::vector<int32_t>& ids) {
+  JsonValue::Array list;
+  list.reserve(ids.size());
+  for (const int32_t id : ids) list.push_back(json_integer(id));
+  return list;
+}
+
 JsonValue openai_usage(const ReplyUsage& u, bool with_reasoning) {
   JsonValue::Object out{
       {"prompt_tokens", json_integer(u.prompt)},

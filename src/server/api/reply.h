@@ -21,7 +21,8 @@ struct ReplyIdentity {
   std::function<std::string(int32_t)> token_bytes;
   /// The random end of a call's id.
   std::function<std::string(int64_t index)> call_suffix;
-  bool extensions = true;  ///< cost and fathom
+  bool extensions = true;           ///< cost and fathom
+  std::vector<int32_t> prompt_ids;  ///< if the call wants token ids
 };
 
 /// Token counts and cost, as they stand at the end.
@@ -71,6 +72,8 @@ class ReplyWriter {
 
 /// Whether the answer ended for lack of memory, time or money: `insufficient_system_resource`.
 bool lacked_resources(const AnswerResult& result);
+/// Ids as a list of JSON.
+JsonValue json_ids(const std::vector<int32_t>& ids);
 /// OpenAI's usage object.
 JsonValue openai_usage(const ReplyUsage& usage, bool with_reasoning);
 

@@ -37,6 +37,7 @@ class AnswerJob::Part final : public AnswerSink {
 AnswerJob::AnswerJob(JobSetup setup) : setup_(std::move(setup)) {
   const auto& requests = setup_.prepared.requests;
   for (size_t i = 0; i < requests.size(); ++i) {
+    if (setup_.call.return_token_ids) setup_.identity.prompt_ids = requests[i].prompt;
     switch (setup_.call.dialect) {
       case Dialect::chat:
         writers_.push_back(make_chat_writer(setup_.call, setup_.identity, setup_.prepared.starts_reasoning));

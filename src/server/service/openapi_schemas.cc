@@ -78,6 +78,7 @@ constexpr std::string_view kRequests = R"json({
   "parallel_tool_calls": {"type": ["boolean", "null"]},
   "logprobs": {"type": ["boolean", "null"]},
   "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
+  "return_token_ids": {"type": ["boolean", "null"]},
   "n": {"enum": [1, null]}, "service_tier": {"type": ["string", "null"]},
   "modalities": {"type": ["array", "null"], "items": {"const": "text"}}}}]},
 "Function": {"type": "object", "required": ["name"], "properties": {
@@ -99,7 +100,7 @@ constexpr std::string_view kRequests = R"json({
   "stop": {"$ref": "#/components/schemas/Stop"},
   "stream_options": {"$ref": "#/components/schemas/StreamOptions"},
   "response_format": {"$ref": "#/components/schemas/Format"},
-  "parse_special": {"type": ["boolean", "null"]},
+  "parse_special": {"type": ["boolean", "null"]}, "return_token_ids": {"type": ["boolean", "null"]},
   "n": {"enum": [1, null]}, "best_of": {"enum": [1, null]}, "service_tier": {"type": ["string", "null"]}}}]},
 "ResponseRequest": {"allOf": [{"$ref": "#/components/schemas/Sampling"}, {"type": "object", "required": ["model"],
   "properties": {

@@ -115,6 +115,7 @@ PreparedCall prepare(const ApiCall& call, const ServedModel& model, bool countin
   options.stop_tokens = model.setup.stop_tokens;
   options.stops = call.stops;
   options.logprobs = call.logprobs ? call.top_logprobs : -1;
+  options.token_ids = call.return_token_ids;
   options.loop_guard = call.loop_guard;
   options.single_call = call.single_call;
 
