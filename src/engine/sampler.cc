@@ -120,6 +120,12 @@ int32_t pick_token(std::span<const float> logits, const SamplingParams& params, 
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] > kBanned) candidates.push_back({static_cast<int32_t>(i), values[i]});
   }
+  if (candidates.empty() && !allowed.empty() && !params.logit_bias.empty()) {
+    // The bias bans all that the mask allows here: what an answer must look like counts more.
+    SamplingParams unbiased = params;
+    unbiased.logit_bias.clear();
+    return pick_token(logits, unbiased, history, seed, position, allowed);
+  }
   if (candidates.empty()) fail(ErrorCode::bad_input, "sampling: every token is banned or not finite");
   if (params.temperature == 0) return std::min_element(candidates.begin(), candidates.end(), before)->id;
 

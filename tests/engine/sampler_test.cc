@@ -116,6 +116,16 @@ TEST_CASE("penalties and bias") {
   CHECK(pick_token(logits, p, {}, 0, 0) == 2);
 }
 
+TEST_CASE("a bias that bans all that a mask allows is not followed there") {
+  const uint64_t mask = 0b01100;
+  SamplingParams params;
+  params.logit_bias = {{2, -100}, {3, -100}};
+  auto f = frequencies(kLogits, params, {}, {&mask, 1});
+  CHECK(f[2] + f[3] == doctest::Approx(1));
+  params.logit_bias = {{2, -100}};
+  CHECK(frequencies(kLogits, params, {}, {&mask, 1})[3] == doctest::Approx(1));
+}
+
 TEST_CASE("a mask bans all else, and banning everything is an error") {
   const uint64_t mask = 0b01100;
   const auto f = frequencies(kLogits, {}, {}, {&mask, 1});

@@ -100,7 +100,9 @@ TEST_CASE("an answer that failed is made anew, one that was refused as well") {
   const auto made = std::make_shared<Made>(true);
   const auto reader = store.keep("k", made);
   made->say("x", true, true);
-  CHECK(reader->take().broken);
+  const ReplySource::Piece last = reader->take();
+  CHECK(last.broken);
+  CHECK_FALSE(last.cut);  // the answer said itself what went wrong
   CHECK(store.find("k", "digest") == nullptr);
   store.forget("k");
   CHECK(store.find("k", "another digest") == nullptr);
@@ -153,5 +155,7 @@ TEST_CASE("an answer without end is cut off") {
   const auto reader = store.keep("k", made);
   made->say(std::string(200, 'x'));
   CHECK(made->abandoned);
-  CHECK(reader->take().broken);
+  const ReplySource::Piece last = reader->take();
+  CHECK(last.broken);
+  CHECK(last.cut);
 }

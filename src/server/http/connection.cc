@@ -323,7 +323,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       ready_ = false;
       ReplySource::Piece piece = source.take();
       if (!piece.data.empty()) pending += chunks ? chunk_of(piece.data) : piece.data;
-      if (piece.end && !piece.broken && chunks) pending += "0\r\n\r\n";
+      // One that failed has said so in its last event, which readers drop if the body is cut short.
+      if (piece.end && !piece.cut && chunks) pending += "0\r\n\r\n";
       if (!pending.empty()) {
         std::string bytes = std::exchange(pending, {});
         if (!co_await write(std::move(bytes))) co_return false;

@@ -47,7 +47,8 @@ class ReplySource {
   struct Piece {
     std::string data;
     bool end = false;     ///< nothing follows
-    bool broken = false;  ///< it ends here, but not well: the connection is cut
+    bool broken = false;  ///< it ends here, but not well: the connection closes
+    bool cut = false;     ///< broken, and the data do not say so: the body gets no end
   };
   /// What there is now; of a body that does not stream: nothing before its end.
   virtual Piece take() = 0;

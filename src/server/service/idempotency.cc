@@ -42,12 +42,13 @@ class Idempotency::Log : public std::enable_shared_from_this<Idempotency::Log> {
       text_ += piece.data;
       if (text_.size() > most_) {
         source->abandon();
-        piece.end = piece.broken = true;
+        piece.end = piece.broken = piece.cut = true;
       }
       if (piece.end) {
         whole_ = std::move(whole);
         ended_ = true;
         broken_ = piece.broken;
+        cut_ = piece.cut;
         ended_at_ = Clock::now();
         source_.reset();
       }
@@ -73,7 +74,7 @@ class Idempotency::Log : public std::enable_shared_from_this<Idempotency::Log> {
   }
   ReplySource::Piece take(size_t& offset) const {
     const std::lock_guard lock(mutex_);
-    ReplySource::Piece piece{text_.substr(offset), ended_, broken_};
+    ReplySource::Piece piece{text_.substr(offset), ended_, broken_, cut_};
     offset = text_.size();
     return piece;
   }
@@ -122,7 +123,7 @@ class Idempotency::Log : public std::enable_shared_from_this<Idempotency::Log> {
   size_t most_;
   std::string text_;
   HttpReply whole_;
-  bool ended_ = false, broken_ = false;
+  bool ended_ = false, broken_ = false, cut_ = false;
   Clock::time_point ended_at_, alone_since_ = Clock::now();
   std::map<const Reader*, std::function<void()>> readers_;
 };

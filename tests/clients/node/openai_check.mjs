@@ -3,10 +3,15 @@ import { once } from 'node:events';
 import http from 'node:http';
 
 import OpenAI from 'openai';
+import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
+import { z } from 'zod';
 
-import { assert, check, startServer, summary } from './support.mjs';
+import {
+  assert, check, endless, expectNoRows, startKeyedServer, startNarrowServer, startServer, summary,
+} from './support.mjs';
 
-const server = await startServer(process.argv[2]);
+const binary = process.argv[2];
+const server = await startServer(binary);
 const model = 'deepseek-v4-flash';
 const question = [{ role: 'user', content: 'Compute 123 + 456.' }];
 const off = { thinking: { type: 'disabled' } };
@@ -210,21 +215,109 @@ await check('openai: JSON mode, schemas, regular expressions and grammars', asyn
   assert.ok(thinking.choices[0].message.reasoning_content.length > 0);
   assert.match(thinking.choices[0].message.content, /^[0-9]{3}$/);
 });
-await check('openai: abort frees the row', async () => {
-  const stream = await client.chat.completions.create({
-    model, stream: true, max_tokens: 60_000, logit_bias: { 1: -100 }, temperature: 1.5,
-    messages: [{ role: 'user', content: 'Write a story.' }], ...off,
+await check('openai: two calls at once, whole and streamed', async () => {
+  const tools = ['f'].map((name) => ({
+    type: 'function',
+    function: {
+      name, parameters: { type: 'object', properties: { city: { enum: ['Oslo', 'Rome'] } }, required: ['city'] },
+    },
+  }));
+  // How many calls it makes is the model's own choice: the less it likes the token that ends the block, the more.
+  const { tokens } = await client.post(`${server.url}/tokenize`, { body: { text: '</' } });
+  let seen = 0;
+  for (let bias = 0; bias < 20 && seen < 2; ++bias) {
+    const body = {
+      model, messages: question, tools, tool_choice: 'required', seed: 1, temperature: 1.5, max_tokens: 1000,
+      logit_bias: { [tokens.at(-1)]: -bias }, ...off,
+    };
+    const whole = await client.chat.completions.create(body);
+    if (whole.choices[0].finish_reason !== 'tool_calls') continue;
+    const calls = whole.choices[0].message.tool_calls;
+    const streamed = (await client.chat.completions.stream(body).finalMessage()).tool_calls;
+    assert.deepEqual(streamed.map((call) => call.function.arguments), calls.map((call) => call.function.arguments));
+    for (const call of calls) JSON.parse(call.function.arguments);
+    assert.equal(new Set(calls.map((call) => call.id)).size, calls.length);
+    seen = Math.max(seen, calls.length);
+  }
+  assert.ok(seen >= 2, `${seen}`);
+});
+await check('openai: runTools ends, with the result in the prompt', async () => {
+  const results = [];
+  const runner = client.chat.completions.runTools({
+    model, messages: question, seed: 4, max_tokens: 200, parallel_tool_calls: false, ...off,
+    tool_choice: { type: 'function', function: { name: 'f' } },
+    tools: [{
+      type: 'function',
+      function: {
+        name: 'f', description: 'Weather', parse: JSON.parse,
+        function: (input) => { results.push(input.city); return 'rain'; },
+        parameters: { type: 'object', properties: { city: { enum: ['Oslo', 'Rome'] } }, required: ['city'] },
+      },
+    }],
   });
+  await runner.done();
+  assert.equal(results.length, 1);
+  const messages = runner.messages;
+  assert.equal(messages.find((message) => message.role === 'tool').content, 'rain');
+});
+await check('openai: a schema, parsed, a hundred times', async () => {
+  const schema = z.object({
+    kind: z.enum(['sum', 'product']), ok: z.boolean(), list: z.array(z.enum(['a', 'b'])).max(3),
+  });
+  const replies = await Promise.all(Array.from({ length: 100 }, (_, seed) => client.chat.completions.parse({
+    model, messages: question, seed, max_tokens: 1000, response_format: zodResponseFormat(schema, 'answer'), ...off,
+  })));
+  for (const reply of replies) schema.parse(reply.choices[0].message.parsed);
+  const response = await client.responses.parse({
+    model, input: 'Compute 123 + 456.', reasoning: { effort: 'none' },
+    text: { format: zodTextFormat(schema, 'answer') },
+  });
+  schema.parse(response.output_parsed);
+  const called = await client.responses.create({
+    model, input: 'Compute 123 + 456.', reasoning: { effort: 'none' }, tool_choice: 'required', max_output_tokens: 300,
+    parallel_tool_calls: false,
+    tools: [{ type: 'function', name: 'f', strict: true, parameters: {
+      type: 'object', properties: { city: { type: 'string', enum: ['Oslo', 'Rome'] } }, required: ['city'],
+      additionalProperties: false } }],
+  });
+  const call = called.output.find((item) => item.type === 'function_call');
+  assert.ok(['Oslo', 'Rome'].includes(JSON.parse(call.arguments).city));
+});
+await check('openai: abort frees the row', async () => {
+  const stream = await client.chat.completions.create({ ...endless, stream: true });
   for await (const chunk of stream) {
     if (chunk.choices[0]?.delta?.content) break;
   }
   stream.controller.abort();
-  const rows = async () => {
-    const text = await (await fetch(`${server.url}/metrics`)).text();
-    return Number(/^fathom_batch_rows (\d+)/m.exec(text)[1]);
-  };
-  for (let i = 0; i < 40 && (await rows()) > 0; ++i) await new Promise((resolve) => setTimeout(resolve, 25));
-  assert.equal(await rows(), 0);
+  await expectNoRows(server.url);
+});
+await check('openai: errors of keys, of limits and of a full server', async () => {
+  const keyed = await startKeyedServer(binary);
+  const narrow = await startNarrowServer(binary);
+  const ask = (url, apiKey, extra = {}) => new OpenAI({ baseURL: url, apiKey, maxRetries: 0 }).chat.completions.create(
+    { model, messages: question, max_tokens: 2, ...off, ...extra }).then(() => null, (error) => error);
+  const free = await narrow.busy();
+  const waiting = ask(narrow.url, 'any', { stream: false });
+  await narrow.queued();
+  const full = await ask(narrow.url, 'any');
+  assert.equal(await ask(keyed.url, keyed.keys.once), null);
+  const refused = [
+    [await ask(keyed.url, keyed.keys.once), OpenAI.RateLimitError, 429, 'rate_limit_exceeded', 'rate_limit_error'],
+    [await ask(keyed.url, keyed.keys.poor), OpenAI.APIError, 402, 'insufficient_balance', 'billing_error'],
+    [await ask(keyed.url, keyed.keys.none), OpenAI.PermissionDeniedError, 403, 'permission_denied', 'permission_error'],
+    [await ask(keyed.url, 'sk-wrong'), OpenAI.AuthenticationError, 401, 'invalid_api_key', 'authentication_error'],
+    [await ask(server.url, 'any', { response_format: { type: 'regex', regex: '(a{1,99999}){1,99999}' } }),
+      OpenAI.UnprocessableEntityError, 422, 'constraint_too_complex', 'invalid_request_error'],
+    [full, OpenAI.InternalServerError, 503, 'service_unavailable', 'overloaded_error'],
+  ];
+  for (const [error, type, status, code, name] of refused) {
+    assert.ok(error instanceof type, `${error}`);
+    assert.deepEqual([error.status, error.code, error.type], [status, code, name]);
+    assert.ok(error.requestID.startsWith('req_'));
+  }
+  assert.equal((await waiting).code, 'queue_timeout');
+  free();
+  for (const one of [keyed, narrow]) assert.equal(await one.stop(), 0);
 });
 await check('openai: a 503 with Retry-After is tried again', async () => {
   let tries = 0;
