@@ -69,6 +69,7 @@ export interface StreamHandler {
   reasoning(text: string): void;
   content(text: string): void;
   call(delta: CallDelta): void;
+  ids(tokens: number[]): void;
   progress(done: number, total: number): void;
   end(last: { finish: string; model: string; usage?: Usage; cost?: Cost; fathom?: FathomNote }): void;
 }
@@ -79,6 +80,7 @@ interface Chunk {
   choices?: {
     delta: { content?: string | null; reasoning_content?: string | null; tool_calls?: CallDelta[] };
     finish_reason: string | null;
+    token_ids?: number[];
   }[];
   usage?: Usage;
   cost?: Cost;
@@ -109,6 +111,7 @@ export async function streamChat(body: ChatBody, signal: AbortSignal, on: Stream
     if (choice.delta.reasoning_content) on.reasoning(choice.delta.reasoning_content);
     if (choice.delta.content) on.content(choice.delta.content);
     for (const call of choice.delta.tool_calls ?? []) on.call(call);
+    if (choice.token_ids?.length) on.ids(choice.token_ids);
     if (choice.finish_reason)
       on.end({
         finish: choice.finish_reason,

@@ -255,13 +255,15 @@ export class App {
   }
   /** The request that made a turn, and the ids of its answer. */
   insideBody(turn: Turn): ChatBody & { answer_ids: number[] } {
-    const body = chatBody(pathTo(this.current, turn.parent), { ...this.settings, mode: turn.mode ?? 'off' });
-    return { ...body, answer_ids: turn.note?.token_ids ?? [] };
+    const settings = { ...this.settings, ...turn.asked, mode: turn.mode ?? 'off' };
+    if (turn.model) settings.model = turn.model;
+    return { ...chatBody(pathTo(this.current, turn.parent), settings), answer_ids: turn.ids ?? [] };
   }
 
   private async generate(conversation: Conversation, parent: string): Promise<void> {
-    const { mode } = this.settings;
-    const turn = addTurn(conversation, parent, { role: 'assistant', content: '', status: 'running', mode });
+    const { mode, system, tools } = this.settings;
+    const asked = { system, tools };
+    const turn = addTurn(conversation, parent, { role: 'assistant', content: '', status: 'running', mode, asked });
     const control = new AbortController();
     this.running.set(turn.id, control);
     this.problem = '';
@@ -292,6 +294,9 @@ export class App {
           turn.calls[delta.index] ??= { id: delta.id ?? '', name: delta.function?.name ?? '', arguments: '' };
           turn.calls[delta.index].arguments += delta.function?.arguments ?? '';
           this.changed();
+        },
+        ids: (tokens) => {
+          (turn.ids ??= []).push(...tokens);
         },
         progress: (done, total) => {
           this.progress = { done, total };

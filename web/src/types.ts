@@ -34,7 +34,6 @@ export interface FathomNote {
   queue_ms?: number;
   thinking_ended_by?: string;
   stop_detail?: string;
-  token_ids?: number[];
 }
 
 /** One turn. Turns form a tree: an edit or a new try is a sibling of what it replaces. */
@@ -57,6 +56,8 @@ export interface Turn {
   usage?: Usage;
   cost?: Cost;
   note?: FathomNote;
+  ids?: number[]; // its tokens
+  asked?: { system: string; tools: string }; // the settings that its prompt was made with
   thinkingMs?: number;
   firstMs?: number;
   totalMs?: number;

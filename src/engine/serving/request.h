@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/inside.h"
 #include "engine/serving/answer_writer.h"
 
 namespace fathom {
@@ -21,6 +22,7 @@ struct EngineRequest {
   std::string cache_scope;  ///< states are shared within it only
   bool cache_read = true, cache_write = true;
   int64_t prompt_logprobs = -1;  ///< log probabilities of the prompt with so many alternatives; -1: none
+  bool inside = false;           ///< tell what the model does with the prompt's last token
 };
 
 enum class Outcome { finished, cancelled, failed };
@@ -49,6 +51,7 @@ struct AnswerResult {
   AnswerStats stats;
   /// If asked for: of prompt tokens 1.. given those before.
   std::vector<TokenLogprobs> prompt_logprobs;
+  std::shared_ptr<const InsideView> inside;  ///< if asked for
 };
 
 /// Where an answer goes. Called on the engine's thread; must neither block nor throw.

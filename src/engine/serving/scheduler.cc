@@ -49,7 +49,7 @@ void Scheduler::finish(Sequence& s, Outcome outcome) {
   if (!s.has_started) r.stats.queue_seconds = seconds(s.submitted, now);
   if (s.has_started && !s.has_token) r.stats.prefill_seconds = seconds(s.started, now);
   if (s.has_token) r.stats.decode_seconds = seconds(s.first_token, now);
-  if (outcome != Outcome::failed && s.kv && s.request.cache_write) keep_state(s, true);
+  if (outcome != Outcome::failed && s.kv && s.request.cache_write) keep_state(s, !s.request.inside);
   s.kv.reset();
   share_.leave(s.request.key, s.request.user);
   s.sink->done(r);
@@ -223,6 +223,8 @@ void Scheduler::run(const std::vector<Planned>& planned) {
   Context<float> ctx = runtime_.context(model_.config());
   const ArenaScope scope(ctx.arena());
   Batch batch;
+  InsideTrace inside(model_.config());
+  std::vector<Sequence*> looked_into;
   for (const Planned& p : planned) {
     const auto at = static_cast<size_t>(p.sequence->kv->position());
     const bool all = p.sequence->request.prompt_logprobs >= 0 && p.sequence->reads_prompt();
@@ -231,9 +233,15 @@ void Scheduler::run(const std::vector<Planned>& planned) {
               all    ? LogitRows::all
               : last ? LogitRows::last
                      : LogitRows::none);
+    if (!p.sequence->looks_inside(p.count)) continue;
+    inside.watch(batch.rows() - 1);
+    looked_into.push_back(p.sequence);
   }
+  if (inside.watches()) ctx.trace = &inside;
   const ForwardResult<float> result = model_.forward(ctx, batch);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  for (size_t i = 0; i < looked_into.size(); ++i)
+    looked_into[i]->result.inside = std::make_shared<InsideView>(std::move(inside.views()[i]));
   rows_last_step_ = batch.rows();
   ++steps_;
   int64_t row = 0;
@@ -283,7 +291,7 @@ void Scheduler::advance(Sequence& s, int64_t count, std::span<const float> logit
     s.first_token = now;
     s.result.stats.prefill_seconds = std::chrono::duration<double>(now - s.started).count();
     s.result.stats.first_token_seconds = std::chrono::duration<double>(now - s.submitted).count();
-    if (s.request.cache_write) keep_state(s, true);
+    if (s.request.cache_write) keep_state(s, !s.request.inside);
   }
   std::vector<AnswerEvent> events;
   const auto last = logits.subspan(static_cast<size_t>(logit_rows - 1) * vocab, vocab);

@@ -25,6 +25,10 @@ struct Scheduler::Sequence {
   bool finished = false;
   AnswerResult result;
 
+  /// Whether the next `count` rows end with a token that is looked into.
+  bool looks_inside(int64_t count) const {
+    return request.inside && kv->position() + count == std::ssize(request.prompt);
+  }
   bool reads_cache() const { return request.cache_read && request.prompt_logprobs < 0; }
   /// Tokens that the model has not seen.
   int64_t unread() const { return static_cast<int64_t>(tokens.size()) - kv->position(); }

@@ -84,16 +84,44 @@ class QueryRows {
 
   /// Share of the mass on the entries gathered that those of `chosen` have (ids ascending, -1 last).
   double captured(int64_t row, const int32_t* chosen, int64_t width, int64_t visible) {
-    const int64_t d = in_.config.head_dim, window = std::ssize(rows_) - visible;
-    mass_.resize(rows_.size());
-    ctx_.kernels().attention_mass(in_.q.row(row), in_.config.num_attention_heads, d, rows_.data(),
-                                  std::ssize(rows_), ctx_.numerics().kv_type, in_.sink,
-                                  1 / std::sqrt(static_cast<Real>(d)), mass_.data());
+    const int64_t window = std::ssize(rows_) - visible;
+    weigh(row);
     double all = 0, selected = 0;
     for (int64_t i = 0; i < visible; ++i) all += static_cast<double>(mass_[static_cast<size_t>(window + i)]);
     for (int64_t i = 0; i < width && chosen[i] >= 0; ++i)
       selected += static_cast<double>(mass_[static_cast<size_t>(window + chosen[i])]);
     return all > 0 ? selected / all : 1;
+  }
+
+  /// What a query reads, for an observer.
+  AttentionRow look(const Span& span, int64_t t) {
+    gather(span, t, false);
+    LayerKv& kv = in_.slot.of(*span.kv);
+    const int64_t row = span.first_row + t, position = kv.position() + t;
+    weigh(row);
+    AttentionRow out;
+    const int64_t window = std::min(position + 1, in_.config.sliding_window);
+    out.first_position = position + 1 - window;
+    const auto heads = static_cast<double>(in_.config.num_attention_heads);
+    double sum = 0;
+    for (int64_t j = 0; j < std::ssize(mass_); ++j) {
+      const double weight = static_cast<double>(mass_[static_cast<size_t>(j)]) / heads;
+      sum += weight;
+      (j < window ? out.window : out.entry_weights).push_back(static_cast<float>(weight));
+    }
+    out.sink = static_cast<float>(std::max(0.0, 1 - sum));
+    if (in_.layer.kind == LayerKind::swa) return out;
+    out.visible = (position + 1) / in_.layer.ratio;
+    if (!in_.choose) {
+      for (int64_t i = 0; i < out.visible; ++i) out.entries.push_back(static_cast<int32_t>(i));
+      return out;
+    }
+    out.entries = ids_;
+    scores_.resize(static_cast<size_t>(out.visible));  // where every entry is taken nobody has scored them
+    score_keys(ctx_, in_.config, in_.indexer->q.row(row), in_.indexer->weights.row(row), kv.index_keys(), 0,
+               out.visible, scores_.data());
+    for (const int32_t i : ids_) out.scores.push_back(static_cast<float>(scores_[static_cast<size_t>(i)]));
+    return out;
   }
 
   void run(int64_t row, int64_t first_head, int64_t last_head) const {
@@ -105,6 +133,15 @@ class QueryRows {
   }
 
  private:
+  // The mass of the gathered rows, summed over the heads.
+  void weigh(int64_t row) {
+    const int64_t d = in_.config.head_dim;
+    mass_.resize(rows_.size());
+    ctx_.kernels().attention_mass(in_.q.row(row), in_.config.num_attention_heads, d, rows_.data(),
+                                  std::ssize(rows_), ctx_.numerics().kv_type, in_.sink,
+                                  1 / std::sqrt(static_cast<Real>(d)), mass_.data());
+  }
+
   const Context<Real>& ctx_;
   const CoreInput<Real>& in_;
   std::vector<const std::byte*> rows_;
@@ -139,6 +176,19 @@ void report_capture(const Context<Real>& ctx, CoreInput<Real> in, int64_t layer)
     }
   });
   ctx.trace->capture(layer, shares.data(), in.batch.rows());
+}
+
+// Tells an observer of the rows that it wants to know of.
+template <class Real>
+void report_rows(const Context<Real>& ctx, const CoreInput<Real>& in, int64_t layer) {
+  const std::span<const int64_t> wanted = ctx.trace->attention_rows();
+  if (wanted.empty()) return;
+  const std::vector<const Span*> span_of = spans_of_rows(in.batch);
+  QueryRows<Real> query(ctx, in);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const Span& span = *span_of[static_cast<size_t>(wanted[i])];
+    ctx.trace->attention(layer, i, query.look(span, wanted[i] - span.first_row));
+  }
 }
 
 template <class Real>
@@ -263,6 +313,7 @@ void attention_forward(const Context<Real>& ctx, const ModelConfig& config,
     std::fill_n(core.chosen, rows * core.chosen_width, -1);
   }
   attention_core(ctx, core);
+  if (ctx.trace) report_rows(ctx, core, layer_index);
   if (ctx.trace && choose) {
     ctx.trace->indexer(layer_index, core.chosen, rows, core.chosen_width);
     if (ctx.trace->wants_capture()) report_capture(ctx, core, layer_index);

@@ -64,6 +64,14 @@ struct ApiCall {
   // Responses: the settings as they were asked for, which the object repeats.
   JsonValue::Object settings;
 
+  /// The inside view is wanted, not an answer: of the token at a position of prompt and answer, or the list
+  /// of all tokens.
+  struct Inside {
+    std::vector<int64_t> answer_ids;
+    std::optional<int64_t> position;
+  };
+  std::optional<Inside> inside;
+
   IgnoredFields ignored;
 };
 
@@ -72,5 +80,7 @@ ApiCall read_chat(const JsonValue& body);
 ApiCall read_completions(const JsonValue& body);
 ApiCall read_messages_request(const JsonValue& body, bool counting = false);
 ApiCall read_responses(const JsonValue& body);
+/// Takes the members of the inside view out of a body.
+ApiCall::Inside take_inside(JsonValue& body);
 
 }  // namespace fathom::server

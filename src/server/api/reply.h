@@ -22,7 +22,7 @@ struct ReplyIdentity {
   /// The random end of a call's id.
   std::function<std::string(int64_t index)> call_suffix;
   bool extensions = true;           ///< cost and fathom
-  std::vector<int32_t> prompt_ids;  ///< if the call wants token ids
+  std::vector<int32_t> prompt_ids;  ///< if the call wants token ids or an inside view
 };
 
 /// Token counts and cost, as they stand at the end.
@@ -82,6 +82,11 @@ std::unique_ptr<ReplyWriter> make_chat_writer(const ApiCall& call, ReplyIdentity
 std::unique_ptr<ReplyWriter> make_completions_writer(const ApiCall& call, ReplyIdentity identity,
                                                      int64_t index, std::string echoed,
                                                      std::vector<int32_t> echoed_ids);
+/// Of the inside view; identity.prompt_ids end with the token. `config` must outlive the writer.
+std::unique_ptr<ReplyWriter> make_inside_writer(const ApiCall& call, ReplyIdentity identity,
+                                                const ModelConfig& config);
+/// {id, text}
+JsonValue inside_token(int32_t id, std::string_view bytes);
 std::unique_ptr<ReplyWriter> make_messages_writer(const ApiCall& call, ReplyIdentity identity);
 std::unique_ptr<ReplyWriter> make_responses_writer(const ApiCall& call, ReplyIdentity identity);
 

@@ -37,7 +37,12 @@ class AnswerJob::Part final : public AnswerSink {
 AnswerJob::AnswerJob(JobSetup setup) : setup_(std::move(setup)) {
   const auto& requests = setup_.prepared.requests;
   for (size_t i = 0; i < requests.size(); ++i) {
-    if (setup_.call.return_token_ids) setup_.identity.prompt_ids = requests[i].prompt;
+    tickets_.push_back(std::make_shared<Ticket>());
+    if (setup_.call.return_token_ids || setup_.call.inside) setup_.identity.prompt_ids = requests[i].prompt;
+    if (setup_.call.inside) {
+      writers_.push_back(make_inside_writer(setup_.call, setup_.identity, setup_.model->model->config()));
+      continue;
+    }
     switch (setup_.call.dialect) {
       case Dialect::chat:
         writers_.push_back(make_chat_writer(setup_.call, setup_.identity, setup_.prepared.starts_reasoning));
@@ -55,7 +60,6 @@ AnswerJob::AnswerJob(JobSetup setup) : setup_(std::move(setup)) {
         writers_.push_back(make_responses_writer(setup_.call, setup_.identity));
         break;
     }
-    tickets_.push_back(std::make_shared<Ticket>());
   }
   left_ = requests.size();
   report_.request_hex = setup_.identity.id;

@@ -101,9 +101,13 @@ ApiCall Service::State::read_call(const Exchange& exchange) const {
   const bool counting =
       exchange.route.route == Route::count_tokens || exchange.route.route == Route::input_tokens;
   ApiCall call = read_as(dialect_of(exchange.route.route), read_body(exchange.http.body), counting);
+  check_fields(call);
+  return call;
+}
+
+void Service::State::check_fields(const ApiCall& call) const {
   if (options.strict_fields && !call.ignored.paths().empty())
     refuse(call.ignored.paths().front(), "expected fields that have an effect, found one that has none");
-  return call;
 }
 
 ServedModel& Service::State::resolve(ApiCall& call, const Exchange& exchange) {
@@ -149,10 +153,17 @@ HttpReply Service::State::start_answer(Exchange& exchange) {
 }
 
 HttpReply Service::State::new_answer(Exchange& exchange) {
+  ApiCall call = read_call(exchange);
+  ServedModel& model = resolve(call, exchange);
+  PreparedCall prepared = prepare(call, model);
+  return run_answer(exchange, std::move(call), std::move(prepared), model);
+}
+
+HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedCall prepared,
+                                     ServedModel& model) {
   JobSetup setup;
-  setup.call = read_call(exchange);
-  ServedModel& model = resolve(setup.call, exchange);
-  setup.prepared = prepare(setup.call, model);
+  setup.call = std::move(call);
+  setup.prepared = std::move(prepared);
   if (draining) throw ApiError(503, "service_unavailable", "the server is shutting down");
   setup.model = &model;
   setup.shape = exchange.shape;

@@ -68,6 +68,11 @@ Operation operation_of(Route route, std::string_view method) {
     case Route::apply_template:
       return {
           .summary = "The prompt of a request", .request = "PromptRequest", .answer = "Prompt", .query = kAs};
+    case Route::inside:
+      return {.summary = "What the model does with a token of a conversation; without `position`, its tokens",
+              .request = "InsideRequest",
+              .answer = "Inside",
+              .query = {{"as", "chat|completions|responses|messages"}}};
     case Route::plan_request:
       if (method == "get") {
         return {.summary = "What a model takes at a context",
@@ -215,12 +220,10 @@ JsonValue openapi_document(const std::string& version, const std::vector<std::st
   }
   Array names;
   for (const std::string& name : models) names.emplace_back(name);
+  const Object any_name{{"type", "string"}, {"minLength", JsonValue::Integer{"1"}}};
+  const Object model{{"anyOf", Array{Object{{"enum", std::move(names)}}, any_name}}};
   for (JsonMember& member : schemas) {
-    if (member.key == "Model") {
-      member.value =
-          Object{{"anyOf", Array{Object{{"enum", std::move(names)}},
-                                 Object{{"type", "string"}, {"minLength", JsonValue::Integer{"1"}}}}}};
-    }
+    if (member.key == "Model") member.value = model;
   }
   const Object bearer{{"type", "http"}, {"scheme", "bearer"}};
   const Object plain{{"type", "apiKey"}, {"in", "header"}, {"name", "x-api-key"}};

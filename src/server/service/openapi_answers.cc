@@ -127,6 +127,31 @@ constexpr std::string_view kAnswers = R"json({
     {"type": ["number", "null"]}},
   "cost": {"type": "object", "required": ["min", "max"], "properties": {
     "min": {"$ref": "#/components/schemas/PlanCost"}, "max": {"$ref": "#/components/schemas/PlanCost"}}}}},
+"InsideToken": {"type": "object", "required": ["id", "text"], "properties": {
+  "id": {"$ref": "#/components/schemas/Count"}, "text": {"type": "string"}}},
+"InsideLayer": {"type": "object", "required": ["layer", "kind", "ratio", "hash_routing", "experts", "sink", "window",
+  "entries_visible", "entries"], "properties": {"layer": {"$ref": "#/components/schemas/Count"},
+  "kind": {"enum": ["swa", "csa", "hca"]}, "ratio": {"$ref": "#/components/schemas/Count"},
+  "hash_routing": {"type": "boolean"}, "experts": {"type": "array", "items": {"type": "object",
+    "required": ["id", "weight"], "properties": {"id": {"$ref": "#/components/schemas/Count"},
+      "weight": {"type": "number"}}}},
+  "sink": {"type": "number"}, "window": {"type": "object", "required": ["from", "weights"], "properties": {
+    "from": {"$ref": "#/components/schemas/Count"}, "weights": {"type": "array", "items": {"type": "number"}}}},
+  "entries_visible": {"$ref": "#/components/schemas/Count"}, "entries": {"type": "array", "items": {"type": "object",
+    "required": ["id", "from", "to", "weight"], "properties": {"id": {"$ref": "#/components/schemas/Count"},
+      "from": {"$ref": "#/components/schemas/Count"}, "to": {"$ref": "#/components/schemas/Count"},
+      "weight": {"type": "number"}, "score": {"type": "number"}}}}}},
+"Inside": {"anyOf": [{"type": "object", "required": ["object", "model", "prompt_tokens", "tokens"], "properties": {
+    "object": {"const": "inside.tokens"}, "model": {"type": "string"},
+    "prompt_tokens": {"$ref": "#/components/schemas/Count"},
+    "tokens": {"type": "array", "items": {"$ref": "#/components/schemas/InsideToken"}}}},
+  {"type": "object", "required": ["object", "model", "position", "token", "experts_total", "layers", "usage"],
+    "properties": {"object": {"const": "inside"}, "model": {"type": "string"},
+    "position": {"$ref": "#/components/schemas/Count"}, "token": {"$ref": "#/components/schemas/InsideToken"},
+    "experts_total": {"$ref": "#/components/schemas/Count"},
+    "layers": {"type": "array", "items": {"$ref": "#/components/schemas/InsideLayer"}},
+    "usage": {"$ref": "#/components/schemas/Usage"}, "cost": {"$ref": "#/components/schemas/Cost"},
+    "fathom": {"$ref": "#/components/schemas/Fathom"}}}]},
 "PlanTable": {"type": ["object", "array"]},
 "Status": {"type": "object", "required": ["status"], "properties": {
   "status": {"enum": ["ok", "ready", "loading", "draining"]}}},

@@ -153,6 +153,9 @@ constexpr std::string_view kRequests = R"json({
   {"$ref": "#/components/schemas/ResponseRequest"}, {"$ref": "#/components/schemas/MessagesRequest"}]},
 "PlanRequest": {"anyOf": [{"$ref": "#/components/schemas/PromptRequest"},
   {"$ref": "#/components/schemas/CompletionRequest"}]},
+"InsideRequest": {"allOf": [{"$ref": "#/components/schemas/PlanRequest"}, {"type": "object", "properties": {
+  "answer_ids": {"type": ["array", "null"], "items": {"type": "integer", "minimum": 0, "maximum": 2147483647}},
+  "position": {"type": ["integer", "null"], "minimum": 0}}}]},
 "TokenizeRequest": {"anyOf": [{"type": "object", "properties": {"text": {"type": "string"},
     "content": {"type": "string"}, "prompt": {"type": "string"}, "model": {"$ref": "#/components/schemas/Model"},
     "add_special": {"type": "boolean"}, "parse_special": {"type": "boolean"}, "with_pieces": {"type": "boolean"}}},

@@ -38,6 +38,7 @@ constexpr std::array kLocal = {
     Row{"/detokenize", Route::detokenize, "/detokenize", kPost},
     Row{"/apply_template", Route::apply_template, "/apply_template", kPost},
     Row{"/apply-template", Route::apply_template, "/apply_template", kPost},
+    Row{"/inside", Route::inside, "/inside", kPost},
     Row{"/plan", Route::plan_request, "/plan", "GET, HEAD, POST"},
     Row{"/openapi.json", Route::openapi, "/openapi.json", kGet},
     Row{"/health", Route::health, "/health", kGet},

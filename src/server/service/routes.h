@@ -23,6 +23,7 @@ enum class Route {
   tokenize,
   detokenize,
   apply_template,
+  inside,        ///< what the model did with a token
   plan_request,  ///< what a request would take (POST); GET: the table of a model
   health,
   ready,

@@ -53,7 +53,7 @@ void check_content(const HttpRequest& request) {
 
 bool is_answer(Route route) {
   return route == Route::chat || route == Route::completions || route == Route::responses ||
-         route == Route::messages;
+         route == Route::messages || route == Route::inside;
 }
 
 std::string limits_text(const KeyEntry& key) {
@@ -244,6 +244,8 @@ HttpReply Service::State::answer(Exchange& exchange) {
       return detokenize(exchange);
     case Route::apply_template:
       return apply_template(exchange);
+    case Route::inside:
+      return inside(exchange);
     case Route::plan_request:
       return http.method == "POST" ? plan(exchange) : plan_table_of(exchange);
     case Route::openapi: {

@@ -58,6 +58,9 @@ struct Service::State {
   HttpReply start_answer(Exchange& exchange);
   HttpReply new_answer(Exchange& exchange);
   ApiCall read_call(const Exchange& exchange) const;
+  HttpReply run_answer(Exchange& exchange, ApiCall call, PreparedCall prepared, ServedModel& model);
+  HttpReply inside(Exchange& exchange);
+  void check_fields(const ApiCall& call) const;
   ServedModel& resolve(ApiCall& call, const Exchange& exchange);
   HttpReply count_tokens(Exchange& exchange);
   HttpReply tokenize(Exchange& exchange);

@@ -175,7 +175,7 @@ function AnswerView({ app, turn }: { app: App; turn: Turn }) {
             Regenerate
           </button>
           <Copy text={turn.content} />
-          {turn.note?.token_ids && turn.note.token_ids.length > 0 && (
+          {turn.ids && turn.ids.length > 0 && (
             <button type="button" onClick={() => app.inside(turn)}>
               Inside
             </button>
