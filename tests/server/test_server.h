@@ -38,6 +38,7 @@ struct TestServerOptions {
   server::HttpLimits limits;
   EngineThreadOptions engine;
   std::filesystem::path keys, ledger;  // empty: none
+  std::shared_ptr<const Model> model;  // null: the bundled one, whose tokenizer is taken in any case
 };
 
 class TestServer {
@@ -46,10 +47,10 @@ class TestServer {
     const std::filesystem::path folder = std::filesystem::path(FATHOM_SOURCE_DIR) / "models/v4-10m";
     auto served = std::make_unique<server::ServedModel>();
     served->name = "v4-10m";
-    served->model = Model::open(folder);
+    const std::shared_ptr<const Model> bundled = Model::open(folder);
+    served->model = options.model ? options.model : bundled;
     served->tokenizer = Tokenizer::open(folder);
-    served->setup =
-        read_chat_setup(folder, served->model->weights().checkpoint().config_json(), served->model->config());
+    served->setup = read_chat_setup(folder, bundled->weights().checkpoint().config_json(), bundled->config());
     served->engine = std::make_unique<EngineThread>(
         served->model, std::make_unique<Runtime<float>>(RuntimeOptions{}), served->tokenizer, options.engine);
     engine_ = served->engine.get();

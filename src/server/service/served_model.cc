@@ -149,15 +149,14 @@ PreparedCall prepare(const ApiCall& call, const ServedModel& model, bool countin
   const bool thinking = request.thinking.mode == ThinkingMode::thinking;
   if (thinking) out.mode = mode_name(request.thinking.effort, model.setup.generation);
   out.starts_reasoning = out.prompt.completion.start == CompletionOptions::Start::reasoning;
+  // Before the prompt is tokenized: a schema beyond all bounds is in it too.
+  if (!counting) options.constraint = make_constraint(call, model, out.prompt, out.unenforced);
   base.prompt = prompt_ids(*model.tokenizer, out.prompt.prompt);
   options.completion = out.prompt.completion;
   options.sampling = sampling_of(call, model, thinking, out);
   options.forced_after_thinking = prompt_ids(*model.tokenizer, out.prompt.forced_after_thinking);
   out.asked_tokens = call.max_tokens.value_or(default_max_tokens(request.thinking));
-  if (!counting) {
-    limit_tokens(call, model, out.asked_tokens, base, out);
-    options.constraint = make_constraint(call, model, out.prompt, out.unenforced);
-  }
+  if (!counting) limit_tokens(call, model, out.asked_tokens, base, out);
   options.thinking_budget = call.thinking_budget.value_or(-1);
   if (out.starts_reasoning && options.max_tokens >= 64)
     options.answer_reserve = call.answer_reserve.value_or(std::min<int64_t>(options.max_tokens / 4, 4096));
