@@ -46,7 +46,8 @@ std::string TrainView::picture(const StepRecord& r) const {
       fmt::format("{} {}/{} {} {:.0f}% {} left\n", r.stage.empty() ? "stage" : r.stage, r.step, r.steps,
                   progress_bar(static_cast<double>(r.step) / static_cast<double>(r.steps), 24),
                   100.0 * static_cast<double>(r.step) / static_cast<double>(r.steps), duration(left));
-  out += fmt::format("loss {:.4f}  lm {:.4f}", loss_, r.figures.lm);
+  out += fmt::format("loss {:.4f}", loss_);
+  if (r.figures.lm > 0) out += fmt::format("  lm {:.4f}", r.figures.lm);  // not in the indexer's warm-up
   if (r.mtp_weight > 0) out += fmt::format("  mtp {:.4f}", r.figures.mtp);
   out += fmt::format("  gradient {:.3g}  rate {:.3g}\n", r.norm, r.rate);
   out += fmt::format("{:.0f} tokens/s", tokens_per_second_);
@@ -103,9 +104,10 @@ void TrainView::step(const StepRecord& r) {
     std::fflush(stderr);
     return;
   }
-  say("{} {}/{}: loss {:.4f}, lm {:.4f}, gradient {:.3g}, rate {:.3g}, {:.0f} tokens/s, {} left\n",
-      r.stage.empty() ? "stage" : r.stage, r.step, r.steps, loss_, r.figures.lm, r.norm, r.rate,
-      tokens_per_second_, duration(seconds_per_step_ * static_cast<double>(r.steps - r.step)));
+  const std::string lm = r.figures.lm > 0 ? fmt::format("lm {:.4f}, ", r.figures.lm) : "";
+  say("{} {}/{}: loss {:.4f}, {}gradient {:.3g}, rate {:.3g}, {:.0f} tokens/s, {} left\n",
+      r.stage.empty() ? "stage" : r.stage, r.step, r.steps, loss_, lm, r.norm, r.rate, tokens_per_second_,
+      duration(seconds_per_step_ * static_cast<double>(r.steps - r.step)));
 }
 
 void TrainView::message(const std::string& text) {

@@ -1,6 +1,7 @@
 #include "train/master_weights.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 
@@ -109,6 +110,22 @@ Numerics training_numerics(Precision precision) {
   n.quantise_activations = precision == Precision::fp8 || precision == Precision::fp4;
   n.quantise_indexer = precision == Precision::fp4;
   return n;
+}
+
+void check_precision(const ModelConfig& config, Precision precision) {
+  if (precision != Precision::fp4) return;
+  const auto classes = storage_classes(config);
+  for (const TensorInfo& tensor : inventory(config)) {
+    const int64_t columns = tensor.shape.back();
+    if (classes.at(tensor.name) == StorageClass::q4 && columns % kFp4Block != 0) {
+      bad_input("{}: FP4 expects a multiple of {} columns, found {}", tensor.name, kFp4Block, columns);
+    }
+  }
+  const bool indexed =
+      std::ranges::any_of(config.layers, [](const auto& l) { return l.kind == LayerKind::csa; });
+  if (indexed && !std::has_single_bit(static_cast<uint64_t>(config.index_head_dim))) {
+    bad_input("index_head_dim: FP4 expects a power of two, found {}", config.index_head_dim);
+  }
 }
 
 void ComputeWeights::copy(const WeightView& from, DType dtype, const std::string& name, WeightView& view) {

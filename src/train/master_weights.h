@@ -58,6 +58,10 @@ Precision precision_from_name(std::string_view name);
 /// The numerics of a training pass in this precision.
 Numerics training_numerics(Precision precision);
 
+/// Throws Error(bad_input) naming what of the model this precision cannot hold: FP4 wants columns of experts
+/// in multiples of 32 and an indexer as wide as a power of two.
+void check_precision(const ModelConfig& config, Precision precision);
+
 /// Copies of the masters as a precision stores them. fp32 matrices and all small tensors are views of the
 /// masters themselves.
 class ComputeWeights {

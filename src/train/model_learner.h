@@ -15,6 +15,8 @@ class ModelLearner : public Learner {
   ModelLearner(const ParamTable& table, const MasterWeights& masters, Precision precision, ThreadPool& pool,
                const Kernels<float>& kernels, std::shared_ptr<const Checkpoint> base = nullptr);
   ~ModelLearner() override;
+  /// Bytes of scratch memory at the passes' most loaded moment so far.
+  int64_t scratch_peak() const { return arena_.peak(); }
 
   void refresh() override;
   PassFigures learn(const Row& documents, const PassOptions& options, float* gradients) override;

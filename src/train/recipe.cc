@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "model/config_keys.h"
 #include "train/recipe_fields.h"
 
 namespace fathom {
@@ -107,8 +108,10 @@ void check(const Recipe& r, const std::string& where) {
   if (r.lora.rank > 0 && r.from.empty())
     refuse(where + ": lora", "from (a checkpoint) beside it", "a new model");
   if (!r.config_json.empty()) {
-    const ModelConfig config =
-        in_context(where + ": model", [&] { return ModelConfig::parse(r.config_json); });
+    const ModelConfig config = in_context(where + ": model", [&] {
+      refuse_unknown_config_keys(r.config_json);
+      return ModelConfig::parse(r.config_json);
+    });
     const bool csa =
         std::ranges::any_of(config.layers, [](const auto& l) { return l.kind == LayerKind::csa; });
     for (size_t i = 0; i < r.stages.size(); ++i) {

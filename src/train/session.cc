@@ -31,30 +31,81 @@ int64_t checked_mtp_blocks(const ModelConfig& config) {
   return std::min<int64_t>(config.num_nextn_predict_layers, 1);
 }
 
+// The copies of the whole model, and the gradients of its largest block.
+void adapter_memory(const Recipe& recipe, const ParamTable& table, RunMemory& m) {
+  const ParamTable whole(table.config(), table.mtp_blocks());
+  const bool fp32 =
+      std::ranges::any_of(recipe.stages, [](const auto& s) { return s.precision == Precision::fp32; });
+  m.copies = whole.size() * (fp32 ? 4 : 2);
+  std::map<int64_t, int64_t> blocks;
+  for (const TrainedParam& p : whole.params()) {
+    if (p.kind == ParamClass::matrix && recipe.lora.wants(p.name)) {
+      m.block_gradients = std::max(m.block_gradients, blocks[p.layer] += p.values() * 4);
+    }
+  }
+}
+
 }  // namespace
 
 TrainingSession::~TrainingSession() = default;
 
-void TrainingSession::open_model() {
+RunMemory run_memory(const Recipe& recipe, const ParamTable& table) {
+  RunMemory m;
+  const int64_t values = table.size();
+  m.weights = values * 4 + table.table_size() * 4;
+  m.optimizer = 2 * values * 4;
+  m.gradients = values * 4;
+  const bool adapts = recipe.lora.rank > 0;
+  if (adapts) adapter_memory(recipe, table, m);
+  for (const RecipeStage& s : recipe.stages) {
+    if (!adapts && s.precision != Precision::fp32) m.copies = std::max(m.copies, values * 2);
+    const bool quantised = s.precision == Precision::fp8 || s.precision == Precision::fp4;
+    LossOptions options;
+    options.mtp_weight = table.mtp_blocks() > 0 ? s.mtp_weight : 0;
+    options.balance_weight = s.balance_weight;
+    options.dense_csa = s.attention != AttentionStage::sparse;
+    options.indexer_weight = s.indexer_weight;
+    options.indexer_only = s.attention == AttentionStage::indexer;
+    options.group_tokens = recipe.micro_rows;
+    options.keep_layers = recipe.keep_layers;
+    m.scratch = std::max(m.scratch, training_memory(table.config(), options,
+                                                    std::min(recipe.micro_rows, s.batch), s.row, quantised)
+                                        .peak());
+  }
+  m.scratch += m.block_gradients;
+  return m;
+}
+
+ModelConfig recipe_model(const Recipe& recipe, std::shared_ptr<const Checkpoint>* source) {
   ModelConfig config;
-  if (recipe_.from.empty()) {
-    config = ModelConfig::parse(recipe_.config_json);
+  if (recipe.from.empty()) {
+    config = ModelConfig::parse(recipe.config_json);
   } else {
-    source_ = Checkpoint::open(recipe_.from);
-    config =
-        in_context(printable(recipe_.from, 400), [&] { return ModelConfig::parse(source_->config_json()); });
-    if (!source_->has("mtp.0.e_proj.weight")) config.num_nextn_predict_layers = 0;
+    const auto checkpoint = Checkpoint::open(recipe.from);
+    config = in_context(printable(recipe.from, 400),
+                        [&] { return ModelConfig::parse(checkpoint->config_json()); });
+    if (!checkpoint->has("mtp.0.e_proj.weight")) config.num_nextn_predict_layers = 0;
+    if (source != nullptr) *source = checkpoint;
   }
   config.num_nextn_predict_layers = checked_mtp_blocks(config);
-  const int64_t mtp_blocks = config.num_nextn_predict_layers;
-  table_ = recipe_.lora.rank > 0
-               ? std::make_unique<ParamTable>(config, mtp_blocks, recipe_.lora, recipe_.params)
-               : std::make_unique<ParamTable>(config, mtp_blocks, recipe_.params);
+  return config;
+}
+
+ParamTable recipe_table(const Recipe& recipe, const ModelConfig& model) {
+  const int64_t mtp_blocks = model.num_nextn_predict_layers;
+  return recipe.lora.rank > 0 ? ParamTable(model, mtp_blocks, recipe.lora, recipe.params)
+                              : ParamTable(model, mtp_blocks, recipe.params);
+}
+
+void TrainingSession::open_model() {
+  const ModelConfig config = recipe_model(recipe_, &source_);
+  table_ = std::make_unique<ParamTable>(recipe_table(recipe_, config));
   for (const RecipeStage& stage : recipe_.stages) {
     if (config.max_position_embeddings > 0 && stage.row > config.max_position_embeddings) {
       bad_input("stage {}: row: expected at most the model's context of {} tokens, found {}",
                 printable(stage.name), config.max_position_embeddings, stage.row);
     }
+    in_context("stage " + printable(stage.name), [&] { check_precision(config, stage.precision); });
   }
 }
 
@@ -140,45 +191,6 @@ std::unique_ptr<TrainingSession> TrainingSession::resume(const fs::path& folder,
   session->open_data(false, Tokenizer::from_json(text, "tokenizer.json"), text, folder);
   session->folder_ = std::move(run);
   return session;
-}
-
-RunMemory TrainingSession::memory() const {
-  RunMemory m;
-  const int64_t values = table_->size();
-  m.weights = values * 4 + table_->table_size() * 4;
-  m.optimizer = 2 * values * 4;
-  m.gradients = values * 4;
-  const bool adapts = recipe_.lora.rank > 0;
-  if (adapts) adapter_memory(m);
-  for (const RecipeStage& s : recipe_.stages) {
-    if (!adapts && s.precision != Precision::fp32) m.copies = std::max(m.copies, values * 2);
-    LossOptions options;
-    options.mtp_weight = table_->mtp_blocks() > 0 ? s.mtp_weight : 0;
-    options.balance_weight = s.balance_weight;
-    options.dense_csa = s.attention != AttentionStage::sparse;
-    options.indexer_weight = s.indexer_weight;
-    options.indexer_only = s.attention == AttentionStage::indexer;
-    options.group_tokens = recipe_.micro_rows;
-    options.keep_layers = recipe_.keep_layers;
-    m.scratch = std::max(
-        m.scratch, training_memory(config(), options, std::min(recipe_.micro_rows, s.batch), s.row).peak());
-  }
-  m.scratch += m.block_gradients;
-  return m;
-}
-
-// The copies of the whole model, and the gradients of its largest block.
-void TrainingSession::adapter_memory(RunMemory& m) const {
-  const ParamTable whole(config(), table_->mtp_blocks());
-  const bool fp32 =
-      std::ranges::any_of(recipe_.stages, [](const auto& s) { return s.precision == Precision::fp32; });
-  m.copies = whole.size() * (fp32 ? 4 : 2);
-  std::map<int64_t, int64_t> blocks;
-  for (const TrainedParam& p : whole.params()) {
-    if (p.kind == ParamClass::matrix && recipe_.lora.wants(p.name)) {
-      m.block_gradients = std::max(m.block_gradients, blocks[p.layer] += p.values() * 4);
-    }
-  }
 }
 
 std::unique_ptr<Trainer> TrainingSession::trainer(TrainerOptions options) {

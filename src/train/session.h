@@ -23,6 +23,13 @@ struct RunMemory {
   int64_t total() const { return weights + optimizer + gradients + copies + scratch; }
 };
 
+/// What a run of the recipe takes, with this table of its parameters.
+RunMemory run_memory(const Recipe& recipe, const ParamTable& table);
+/// The recipe's model; of `from` the checkpoint is opened, and left in *source if that is asked for.
+ModelConfig recipe_model(const Recipe& recipe, std::shared_ptr<const Checkpoint>* source = nullptr);
+/// Its parameters, or those of its adapters.
+ParamTable recipe_table(const Recipe& recipe, const ModelConfig& model);
+
 class TrainingSession {
  public:
   /// A new run of `recipe` in `folder`. Texts among its data are prepared into folder/data. `run_json` says
@@ -41,7 +48,7 @@ class TrainingSession {
   /// After begin().
   RunFolder& folder() { return *folder_; }
   const std::vector<RunData>& data() const { return data_; }
-  RunMemory memory() const;
+  RunMemory memory() const { return run_memory(recipe_, *table_); }
 
   /// Makes the trainer, after begin(); options.learner may be empty for the real model.
   std::unique_ptr<Trainer> trainer(TrainerOptions options);
@@ -52,7 +59,6 @@ class TrainingSession {
  private:
   explicit TrainingSession(Recipe recipe) : recipe_(std::move(recipe)) {}
   void open_model();
-  void adapter_memory(RunMemory& m) const;
   void open_data(bool fresh, const std::shared_ptr<const Tokenizer>& tokenizer,
                  const std::string& tokenizer_json, const std::filesystem::path& folder);
 

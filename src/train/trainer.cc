@@ -283,6 +283,8 @@ void Trainer::checkpoint() {
 void Trainer::validate() {
   const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
   PassOptions options = pass_options();
+  // The warm-up's own passes end before the head: what its choices are worth is the loss with them.
+  if (options.attention == AttentionStage::indexer) options.attention = AttentionStage::sparse;
   learner_->refresh();
   nlohmann::ordered_json line = {{"event", "validation"}, {"step", state_.step}};
   for (const RunData& data : data_) {
@@ -313,22 +315,21 @@ void Trainer::log_event(const std::string& event, const std::string& detail) {
 
 void Trainer::log_step(const Step& step, const StepRecord& r) {
   const PassFigures& f = step.figures;
-  nlohmann::ordered_json line = {{"step", r.step},
-                                 {"stage", r.stage},
-                                 {"loss", f.loss},
-                                 {"lm", f.lm},
-                                 {"mtp", f.mtp},
-                                 {"balance", f.balance},
-                                 {"norm", r.norm},
-                                 {"rate", r.rate},
-                                 {"adamw_rate", step.rates.adamw},
-                                 {"tokens", r.tokens},
-                                 {"packed", r.packed},
-                                 {"mtp_weight", r.mtp_weight},
-                                 {"seconds", r.seconds},
-                                 {"skipped", state_.skipped},
-                                 {"without_gradient", r.skipped},
-                                 {"idle_experts", r.skipped_experts}};
+  nlohmann::ordered_json line = {{"step", r.step}, {"stage", r.stage}, {"loss", f.loss}};
+  // The indexer's warm-up has none of these.
+  if (recipe_.stages[static_cast<size_t>(state_.stage)].attention != AttentionStage::indexer) {
+    line.update({{"lm", f.lm}, {"mtp", f.mtp}, {"balance", f.balance}});
+  }
+  line.update(nlohmann::ordered_json{{"norm", r.norm},
+                                     {"rate", r.rate},
+                                     {"adamw_rate", step.rates.adamw},
+                                     {"tokens", r.tokens},
+                                     {"packed", r.packed},
+                                     {"mtp_weight", r.mtp_weight},
+                                     {"seconds", r.seconds},
+                                     {"skipped", state_.skipped},
+                                     {"without_gradient", r.skipped},
+                                     {"idle_experts", r.skipped_experts}});
   if (r.verdict.decision != SpikeDecision::take) {
     line["decision"] = name(r.verdict.decision);
     line["loss_z"] = r.verdict.loss_z;

@@ -39,6 +39,30 @@ TEST_CASE("a run over kill -9 ends with the bits of one that ran through, and it
   CHECK(twice.err.find("--resume goes on with it") != std::string::npos);
 }
 
+TEST_CASE("after the indexer's warm-up the log has the loss with its choices, and of its steps no other") {
+  const Folder folder;
+  const std::string text = folder.write("my.txt", story());
+  const auto run = run_fathom(
+      arguments(text, folder / "run", {"--set", "stages.0.attention=indexer", "--no-release"}), "", 120);
+  CAPTURE(run.err);
+  REQUIRE(run.status == 0);
+  std::ifstream in(folder / "run/log.jsonl");
+  int validations = 0, steps = 0;
+  for (std::string line; std::getline(in, line);) {
+    const auto entry = nlohmann::json::parse(line);
+    if (entry.contains("event")) {
+      if (entry["event"] != "validation") continue;
+      ++validations;
+      CHECK(entry["data"]["loss"].get<double>() > 1);
+    } else {
+      ++steps;
+      CHECK(entry.contains("lm") == (entry["step"] > 4));
+    }
+  }
+  CHECK(validations == 2);
+  CHECK(steps == 10);
+}
+
 TEST_CASE("mistakes are errors before anything is trained") {
   const Folder folder;
   const std::string text = folder.write("my.txt", story());

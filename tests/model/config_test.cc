@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "model/config_keys.h"
 
 namespace fathom {
 namespace {
@@ -61,7 +62,7 @@ json small() {
                             "scale_fmt": "ue8m0", "activation_scheme": "dynamic"}})");
 }
 
-std::vector<LayerConfig> layers_of(std::vector<std::pair<LayerKind, int64_t>> list, int64_t hash) {
+std::vector<LayerConfig> layers_of(const std::vector<std::pair<LayerKind, int64_t>>& list, int64_t hash) {
   std::vector<LayerConfig> out;
   for (const auto& [kind, ratio] : list)
     out.push_back({kind, ratio, static_cast<int64_t>(out.size()) < hash});
@@ -109,6 +110,28 @@ TEST_CASE("transformers and hybrid configs mean the same as the official ones") 
                                         {"fp32/i_csa_m6", "fp32/i_csa_m6/hf_default"}}) {
     CAPTURE(other);
     CHECK(golden(other) == golden(official));
+  }
+}
+
+TEST_CASE("every spelling of a config has known keys; others are named") {
+  for (const char* folder : {"fp32/h_mtp", "fp32/h_mtp/hf", "fp32/i_csa_m6/hf", "fp32/i_csa_m6/hf_default"}) {
+    CAPTURE(folder);
+    CHECK_NOTHROW(refuse_unknown_config_keys(read_text(kGolden / folder / "config.json")));
+  }
+  for (const std::string_view preset : preset_names()) {
+    CAPTURE(preset);
+    CHECK_NOTHROW(refuse_unknown_config_keys(ModelConfig::preset(preset).to_json()));
+  }
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"hiden_size": 4})", "hiden_size: expected a key of a DeepSeek-V4 config, found an unknown one"},
+      {R"({"rope_scaling": {"beta": 4}})", "rope_scaling.beta: expected"},
+      {R"({"rope_parameters": {"main": {"theta": 4}}})", "rope_parameters.main.theta: expected"},
+      {R"({"compress_rates": {"csa": 4}})", "compress_rates.csa: expected"},
+      {R"({"quantization_config": {"bits": 4}})", "quantization_config.bits: expected"},
+      {"[]", "expected an object"}};
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH_AS(refuse_unknown_config_keys(text), doctest::Contains(expected), Error);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/rng.h"
+#include "model/training/memory.h"
 #include "tests/support/tensor_file.h"
 #include "train/model_learner.h"
 #include "train/session.h"
@@ -131,6 +132,38 @@ TEST_CASE("FP8 training stays beside bf16") {
   for (size_t i = 20; i < 30; ++i) mean16 += bf16.losses[i], mean8 += fp8.losses[i];
   CHECK(std::abs(mean8 - mean16) < 0.03 * mean16);
   CHECK(fp8.losses != bf16.losses);
+}
+
+TEST_CASE("the memory named before a run covers its passes in every precision, and not by much") {
+  ModelConfig config = tiny_config();
+  config.hidden_size = 128;
+  config.moe_intermediate_size = 96;
+  const ParamTable table(config, config.num_nextn_predict_layers);
+  const MasterWeights masters = initial_weights(table, {});
+  ThreadPool pool(1);
+  PassOptions pass;
+  pass.mtp_weight = 0.3;
+  pass.balance_weight = 1e-4;
+  pass.indexer_weight = 1;
+  LossOptions options;
+  options.mtp_weight = pass.mtp_weight;
+  options.indexer_weight = 1;
+  options.keep_layers = pass.keep_layers;
+  std::vector<float> gradients(static_cast<size_t>(table.size()));
+  const Row row = documents(1, 1, 1000);
+  for (const Precision precision : {Precision::bf16, Precision::fp8, Precision::fp4}) {
+    CAPTURE(name(precision));
+    ModelLearner learner(table, masters, precision, pool, kernels_for(detect_target()));
+    learner.refresh();
+    learner.learn(row, pass, gradients.data());
+    const auto found = static_cast<double>(learner.scratch_peak());
+    const auto named = static_cast<double>(
+        training_memory(config, options, 1000, 1000, precision != Precision::bf16).peak());
+    CAPTURE(found);
+    CAPTURE(named);
+    CHECK(found <= named);
+    CHECK(named <= 1.5 * found);
+  }
 }
 
 TEST_CASE("the indexer's warm-up moves the indexer alone") {

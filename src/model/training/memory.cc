@@ -12,6 +12,7 @@ constexpr int64_t kFloat = 4;
 // Values per token, unless they are said to be in all.
 struct Shapes {
   const ModelConfig& c;
+  bool quantised;
   int64_t D = c.hidden_size, n = c.hc_mult, mix = (2 + n) * n + 2 * n + n * n;
   int64_t streams = n * D;
   int64_t heads = c.num_attention_heads * c.head_dim, d = c.head_dim, inter = c.moe_intermediate_size;
@@ -48,8 +49,10 @@ struct Shapes {
 
   // In all.
   int64_t moe_backward(int64_t tokens) const {
-    const int64_t k = c.num_experts_per_tok, per_expert = 3 * D + 4 * inter;  // in, d_out, d_in; the hidden
-    return tokens * ((k + 1) * (per_expert + (2 * D + 3 * inter) / 2) + 4 * k + 2 * c.n_routed_experts);
+    const int64_t k = c.num_experts_per_tok, per_expert = 3 * D + 4 * inter;   // in, d_out, d_in; the hidden
+    const int64_t inputs = quantised ? 3 * D + 5 * inter : 2 * D + 3 * inter;  // of products, in bf16
+    return tokens *
+           ((k + 1) * (per_expert + (quantised ? inputs : 0) + inputs / 2) + 4 * k + 2 * c.n_routed_experts);
   }
 
   int64_t attention_backward(const LayerConfig& kind, const LossOptions& options, int64_t tokens,
@@ -60,6 +63,10 @@ struct Shapes {
     const int64_t kept = tokens * (groups + 2 * heads + d + per_entry(d, kind));
     int64_t rest =
         std::max(partial((kQueries + c.sliding_window + entries) * d), tokens * (c.q_lora_rank + heads / 2));
+    if (quantised) {  // of wq_b and wo_b: both factors along their rows, and along tokens
+      rest = std::max(rest, tokens * (3 * c.q_lora_rank + 5 * heads / 2));
+      rest = std::max(rest, tokens * (5 * (groups + D) / 2));
+    }
     if (kind.kind != LayerKind::swa) {
       rest = std::max(rest, tokens * (c.q_lora_rank + 2 * kind.overlap() * d + per_entry(d, kind)));
     }
@@ -89,8 +96,8 @@ int64_t TrainingMemory::peak() const {
 }
 
 TrainingMemory training_memory(const ModelConfig& config, const LossOptions& options, int64_t tokens,
-                               int64_t longest) {
-  const Shapes shapes{config};
+                               int64_t longest, bool quantised) {
+  const Shapes shapes{config, quantised};
   const int64_t layers = config.num_hidden_layers, angles = 2 * config.qk_rope_head_dim;
   longest = std::min(longest, tokens);
   TrainingMemory m;

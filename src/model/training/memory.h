@@ -19,8 +19,9 @@ struct TrainingMemory {
 
 /// @param tokens a group's: the whole batch's or options.group_tokens, whichever is less
 /// @param longest the longest document of a batch (entries that a query may read)
+/// @param quantised FP8 and FP4 training, whose products have copies of their inputs along either direction
 /// All of an expert's rows are taken to be all tokens, so the true peak lies below.
 TrainingMemory training_memory(const ModelConfig& config, const LossOptions& options, int64_t tokens,
-                               int64_t longest);
+                               int64_t longest, bool quantised = false);
 
 }  // namespace fathom
