@@ -43,7 +43,7 @@ def rows(bench):
 def table():
     newest = {}
     for path in sorted((ROOT / "bench/results").glob("*.json")):
-        for bench in json.loads(path.read_text(encoding="utf-8"))["benches"]:
+        for bench in json.loads(path.read_text(encoding="utf-8")).get("benches", []):
             e = bench["environment"]
             key = (e["cpu"], e["cpus"], bench["bench"], e["numerics"] if bench["bench"] != "linear" else "")
             newest[key] = bench

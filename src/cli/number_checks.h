@@ -16,4 +16,8 @@ NumberCheck whole_number(uint64_t low, uint64_t high);
 /// A finite number from `low` to `high`.
 NumberCheck finite_number(double low, double high);
 
+/// A number >= 0 with an optional suffix of KMGTP; `thousand` is what K stands for (M its square, and so on).
+/// Throws CLI::ValidationError naming the flag.
+double scaled_number(const std::string& text, const std::string& flag, double thousand);
+
 }  // namespace fathom::cli

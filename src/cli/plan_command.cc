@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <memory>
 
@@ -12,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/number_checks.h"
+#include "cli/plan_training.h"
 #include "engine/machine_measure.h"
 #include "engine/plan_report.h"
 #include "engine/price_file.h"
@@ -25,34 +25,16 @@ struct PlanArguments {
   std::string svg, bandwidth, peak, target, price_table;
   double price_per_hour = 0;
   int threads = 0;
-  bool json = false, measure = false;
+  bool json = false, measure = false, train = false;
+  TrainingPlanArguments training;
 };
 
 constexpr double kMostPerHour = 1e12;  // sums stay finite
 
-// A number with an optional suffix; `thousand` is what K stands for (M its square, and so on).
-double scaled(const std::string& text, const std::string& flag, double thousand) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  auto [rest, error] = std::from_chars(text.data(), end, value);
-  constexpr std::string_view kSuffixes = "KMGTP";
-  if (error == std::errc{} && rest + 1 == end) {
-    const size_t power = kSuffixes.find(static_cast<char>(*rest & ~0x20));
-    if (power != std::string_view::npos) {
-      value *= std::pow(thousand, static_cast<double>(power + 1));
-      ++rest;
-    }
-  }
-  if (error != std::errc{} || rest != end || !std::isfinite(value) || value < 0) {
-    throw CLI::ValidationError(flag, "expected a number, with K, M, G, T or P if you like, found " + text);
-  }
-  return value;
-}
-
 PlanOptions options_of(const PlanArguments& arguments) {
   PlanOptions options;
   for (const std::string& text : arguments.contexts) {
-    const double value = scaled(text, "--context", 1024);
+    const double value = scaled_number(text, "--context", 1024);
     if (value > static_cast<double>(kMaxPlanContext) || value != std::floor(value)) {
       throw CLI::ValidationError(
           "--context", fmt::format("expected whole tokens up to {}, found {}", kMaxPlanContext, text));
@@ -61,7 +43,7 @@ PlanOptions options_of(const PlanArguments& arguments) {
   }
   if (options.contexts.empty()) options.contexts = {4096, 131072, 1'000'000};
   const auto rate = [](const std::string& text, const char* flag) {
-    const double value = text.empty() ? 0 : scaled(text, flag, 1000);
+    const double value = text.empty() ? 0 : scaled_number(text, flag, 1000);
     if (!text.empty() && value == 0) throw CLI::ValidationError(flag, "expected more than 0, found " + text);
     return value;
   };
@@ -82,7 +64,34 @@ CostModel model_named(const std::string& name) {
   return plan_model(found ? found->string() : name);
 }
 
+MachineMeasure measured(const PlanArguments& arguments) {
+  ThreadPool pool(arguments.threads);
+  return measure_machine(pool,
+                         arguments.target.empty() ? detect_target() : target_from_name(arguments.target));
+}
+
+void run_training_plan(const PlanArguments& arguments) {
+  if (arguments.models.size() != 1) {
+    throw CLI::ValidationError(
+        "--train", "expected one recipe or model, found " + std::to_string(arguments.models.size()));
+  }
+  if (!arguments.contexts.empty() || !arguments.svg.empty() || !arguments.price_table.empty()) {
+    throw CLI::ValidationError("--train", "expected no --context, --svg or --price-table beside it");
+  }
+  TrainingPlanArguments training = arguments.training;
+  training.bandwidth = arguments.bandwidth;
+  training.peak = arguments.peak;
+  training.price_per_hour = arguments.price_per_hour;
+  MeasuredSpeed speed;
+  if (arguments.measure) {
+    const MachineMeasure m = measured(arguments);
+    speed = {m.read_bandwidth, std::max(m.peak_f32, m.peak_bf16), m.peak_f32};
+  }
+  fmt::print("{}", training_plan(arguments.models[0], training, speed, arguments.json));
+}
+
 void run_plan(const PlanArguments& arguments) {
+  if (arguments.train) return run_training_plan(arguments);
   PlanOptions options = options_of(arguments);
   if (!arguments.price_table.empty()) options.prices = read_price_file(arguments.price_table);
   std::vector<CostModel> models;
@@ -91,9 +100,7 @@ void run_plan(const PlanArguments& arguments) {
     for (const char* each : {"v4-pro", "v4-flash", "v3.2"}) models.push_back(plan_model(each));
   }
   if (arguments.measure) {
-    ThreadPool pool(arguments.threads);
-    const MachineMeasure measure = measure_machine(
-        pool, arguments.target.empty() ? detect_target() : target_from_name(arguments.target));
+    const MachineMeasure measure = measured(arguments);
     options.machine = {measure.read_bandwidth, std::max(measure.peak_f32, measure.peak_bf16)};
     options.measured = true;
   }
@@ -126,6 +133,28 @@ void register_plan(CLI::App& app) {
   command->add_option("--threads", arguments->threads, "threads that --measure uses")
       ->check(CLI::Range(0, 4096));
   command->add_option("--target", arguments->target, "instruction set that --measure uses: plain, avx2, ...");
+  auto* train = command->add_flag(
+      "--train", arguments->train,
+      "what training takes: of a recipe, or of a model (a preset, v3, a checkpoint) with --tokens");
+  TrainingPlanArguments& training = arguments->training;
+  command->add_option("--tokens", training.tokens, "tokens to train on, as 14.8T")->needs(train);
+  command->add_option("--row", training.row, "tokens of a document in training, K = 1024 (4K)")->needs(train);
+  command->add_option("--batch", training.batch, "tokens of a step, K = 1024 (16M)")->needs(train);
+  command->add_option("--set", training.set, "override a field of the recipe: stages.0.steps=100")
+      ->type_name("PATH=VALUE")
+      ->needs(train);
+  command->add_option("--machines", training.machines, "machines that share the work evenly")
+      ->check(finite_number(1, 1e7))
+      ->needs(train);
+  command->add_option("--peak-fp32", training.peak_fp32, "FLOP per second of fp32 work, if it is not --peak")
+      ->excludes("--measure")
+      ->needs(train);
+  command->add_option("--network", training.network, "bytes per second between machines")->needs(train);
+  command
+      ->add_option("--reached", training.reached,
+                   "share of full speed that a run reaches (0.5: docs/training.md)")
+      ->check(finite_number(0.001, 1))
+      ->needs(train);
   command->callback([arguments] { run_plan(*arguments); });
 }
 

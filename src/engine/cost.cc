@@ -113,6 +113,11 @@ CostModel cost_of(const ModelConfig& config, std::string name,
       (tensor.draft ? model.draft_bytes_by_dtype : model.bytes_by_dtype)[each.dtype] += each.bytes;
       bytes += each.bytes;
     }
+    const bool one_block = config.dspark_block_size == 0;  // a DSpark drafter is no part of training
+    if (tensor.draft && one_block && tensor.part != TensorPart::hash_table &&
+        tensor.expert < config.num_experts_per_tok) {
+      model.draft_active += tensor.values();
+    }
     if (tensor.draft) continue;
     // A token meets k of the E routed experts: all are of one size, so the first k stand for the chosen ones.
     const bool active = tensor.part != TensorPart::embedding && tensor.part != TensorPart::hash_table &&
@@ -123,6 +128,7 @@ CostModel cost_of(const ModelConfig& config, std::string name,
     part.total += tensor.values();
     if (active) part.active += tensor.values();
   }
+  if (model.draft_active > 0) model.draft_active += config.vocab_size * config.hidden_size;
   for (const LayerConfig& layer : config.layers) {
     const AttentionCost a = attention_of(config, layer);
     const auto same =

@@ -58,6 +58,8 @@ struct CostModel {
   std::map<DType, int64_t> draft_bytes_by_dtype;
   int64_t active_bytes = 0;  ///< weights, with scales, that one decoded token reads
   double index_weight = 1;
+  int64_t draft_active =
+      0;  ///< parameters that one token meets in an MTP block that is trained, head included
 
   int64_t total_parameters() const;
   int64_t active_parameters() const;

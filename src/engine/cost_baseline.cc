@@ -86,4 +86,25 @@ CostModel v32_cost() {
   return model;
 }
 
+CostModel v3_training_cost() {
+  CostModel model = v32_cost();
+  model.name = "v3";
+  std::erase_if(model.parts, [](const PartCount& part) { return part.part == "indexer"; });
+  AttentionCost& a = model.attention.front();
+  a.top_k = 0;
+  a.index_flops = 0;
+  a.index_bytes = 0;
+  a.flops_per_entry = 2.0 * static_cast<double>(kHeads * (kNope + kRope + kValue));
+  // One MTP block: a layer of experts, the projection of [h, e] to its input, and the head once more.
+  for (const PartCount& part : model.parts) {
+    constexpr int64_t kMoe = kLayers - kDenseLayers;
+    if (part.part == "attention") model.draft_active += part.active / kLayers;
+    if (part.part == "experts" || part.part == "shared_expert" || part.part == "router") {
+      model.draft_active += part.active / kMoe;
+    }
+  }
+  model.draft_active += 2 * kHidden * kHidden + kVocab * kHidden;
+  return model;
+}
+
 }  // namespace fathom

@@ -9,4 +9,9 @@ namespace fathom {
 /// 128 block, the rest bf16, as released.
 CostModel v32_cost();
 
+/// DeepSeek-V3 as it was trained: V3.2 without the indexer, every token attending all before it in the
+/// expanded form of MLA (keys of 192, values of 128 for each head), and one MTP block. 671B parameters, 37B
+/// active.
+CostModel v3_training_cost();
+
 }  // namespace fathom

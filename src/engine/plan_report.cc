@@ -58,7 +58,7 @@ std::string human(double value, std::span<const char* const> units, const char* 
                : fmt::format("{:.2f}{}{}", value, gap, units[unit]);
 }
 
-constexpr const char* kFlopUnits[] = {"", "K", "M", "G", "T", "P", "E"};
+constexpr const char* kFlopUnits[] = {"", "K", "M", "G", "T", "P", "E", "Z", "Y"};
 
 std::string human_seconds(double seconds) {
   if (seconds >= 1) return fmt::format("{:.2f} s", seconds);

@@ -102,13 +102,64 @@ TEST_CASE("a name under models/ and a price table of one's own") {
   CHECK_FALSE(json["models"][1].contains("price_tables"));
 }
 
+TEST_CASE("what training takes: a recipe, a preset with tokens, V3 beside its published hours") {
+  const std::string recipe = std::string(FATHOM_SOURCE_DIR) + "/recipes/micro.json";
+  const auto micro = nlohmann::json::parse(plan("--train " + recipe + " --peak 1T --bandwidth 40G --json"));
+  REQUIRE(micro["stages"].size() == 2);
+  const auto shorter = nlohmann::json::parse(
+      plan("--train " + recipe + " --peak 1T --bandwidth 40G --json --set stages.1.steps=1"));
+  CHECK(shorter["stages"][0] == micro["stages"][0]);
+  CHECK(shorter["seconds"]["full_speed"] < micro["seconds"]["full_speed"]);
+  CHECK(micro["memory"]["passes"] > 1e6);
+  CHECK(micro["flops"]["parts"].contains("optimizer"));
+  CHECK(micro["flops"]["parts"].contains("mtp") == (micro["stages"][0]["flops"].contains("mtp")));
+
+  const auto flash = nlohmann::json::parse(
+      plan("--train v4-flash --tokens 1T --peak 1P --machines 1000 --price-per-hour 2 --json"));
+  CHECK(flash["tokens"].get<double>() == doctest::Approx(1e12).epsilon(1e-4));
+  CHECK(flash["flops"]["all"].get<double>() > 6 * 13e9 * 1e12);
+  CHECK(flash["flops"]["all"].get<double>() < 12 * 13e9 * 1e12);
+  CHECK(flash["price"].get<double>() ==
+        doctest::Approx(flash["machine_hours"]["expected"].get<double>() * 2));
+  // 16 bytes of state for each of 284 (and 6.6 of MTP) billion parameters, and 2 of a copy, on 1,000
+  // machines.
+  CHECK(flash["memory"]["weights, fp32"].get<double>() == doctest::Approx(4 * 0.291e9).epsilon(0.01));
+
+  const std::string v3 = plan("--train v3 --peak 989.5T --machines 2048 --reached 0.4");
+  for (const char* text :
+       {"training v3: 671", "14.80T", "3.93Y", "2.66M machine hours, so ", "2,788,000 hours"}) {
+    CAPTURE(text);
+    CHECK(v3.find(text) != std::string::npos);
+  }
+}
+
 TEST_CASE("what is refused") {
   CHECK_THROWS_AS(plan("v5"), Error);
   CHECK_THROWS_AS(plan("--price-table /no/such/file"), Error);
-  for (const char* line :
-       {"--context x", "--context -1", "--context 1.5", "--context 1P", "--bandwidth 0", "--bandwidth 1Q",
-        "--peak nan", "--price-per-hour 1", "--price-per-hour -1 --peak 1", "--price-per-hour nan --peak 1",
-        "--price-per-hour inf --peak 1", "--measure --peak 1", "--nonsense"}) {
+  for (const char* line : {"--context x",
+                           "--context -1",
+                           "--context 1.5",
+                           "--context 1P",
+                           "--bandwidth 0",
+                           "--bandwidth 1Q",
+                           "--peak nan",
+                           "--price-per-hour 1",
+                           "--price-per-hour -1 --peak 1",
+                           "--price-per-hour nan --peak 1",
+                           "--price-per-hour inf --peak 1",
+                           "--measure --peak 1",
+                           "--nonsense",
+                           "--tokens 1T v3",
+                           "--train",
+                           "--train v3 v4-flash",
+                           "--train v4-flash",
+                           "--train v3 --context 4K",
+                           "--train v3 --row 1.5",
+                           "--train v3 --reached 2 --peak 1P",
+                           "--train v3 --price-per-hour 2",
+                           "--train v3 --set seed=1",
+                           "--train v3 --machines 0 --peak 1P",
+                           "--train v4-flash --tokens 0"}) {
     CAPTURE(line);
     CHECK_THROWS_AS(plan(line), CLI::ParseError);
   }
