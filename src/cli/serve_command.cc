@@ -36,6 +36,7 @@ struct ServeArguments {
   std::vector<std::string> models;  // PATH or NAME=PATH
   std::string name;                 // of the first model; empty: its folder's
   std::string log = "-";
+  std::string tls_cert, tls_key;
   std::string host = "127.0.0.1", keys, config, ledger, cache = "1G", cache_dir, cache_disk = "16G";
   std::string prompt_encoding;
   std::vector<std::string> allow_hosts, cors_origins;
@@ -207,6 +208,11 @@ void serve(CLI::App& command, ServeArguments& arguments) {
     bad_input("host: expected a loopback address, --keys or --no-auth, found {} for everybody",
               printable(arguments.host));
   }
+  if (arguments.tls_cert.empty() != arguments.tls_key.empty()) {
+    const bool cert = arguments.tls_key.empty();
+    bad_input("{}: expected a file beside --{}, found none", cert ? "tls-key" : "tls-cert",
+              cert ? "tls-cert" : "tls-key");
+  }
   (void)price_table(arguments.price_table);
   server::ServiceOptions options;
   options.version = FATHOM_VERSION;
@@ -236,14 +242,16 @@ void serve(CLI::App& command, ServeArguments& arguments) {
   listen.port = static_cast<uint16_t>(arguments.port);
   listen.threads = arguments.io_threads;
   listen.name = "fathom/" FATHOM_VERSION;
+  listen.tls_cert = arguments.tls_cert;
+  listen.tls_key = arguments.tls_key;
   listen.limits.body = static_cast<size_t>(parse_bytes(arguments.max_body, "--max-body"));
   listen.limits.connections = arguments.max_connections;
   server::Listener listener(listen, service);
   service.watch_connections([&listener] { return listener.connections(); });
   listener.start();
   const bool v6 = arguments.host.find(':') != std::string::npos;
-  const std::string url =
-      fmt::format("http://{}{}{}:{}", v6 ? "[" : "", arguments.host, v6 ? "]" : "", listener.port());
+  const std::string url = fmt::format("{}://{}{}{}:{}", arguments.tls_cert.empty() ? "http" : "https",
+                                      v6 ? "[" : "", arguments.host, v6 ? "]" : "", listener.port());
   fmt::print("ready {}\n", url);
   std::fflush(stdout);
   say_hello(url, first, has_keys);
@@ -270,6 +278,9 @@ void register_serve(CLI::App& app) {
   command->add_option("--host", arguments->host, "numeric address to listen on (default: 127.0.0.1)");
   command->add_option("--port", arguments->port, "port; 0 takes a free one (default: 8080)")
       ->check(CLI::Range(0, 65535));
+  command->add_option("--tls-cert", arguments->tls_cert,
+                      "PEM file of a certificate and its chain: HTTPS in place of HTTP");
+  command->add_option("--tls-key", arguments->tls_key, "PEM file of its private key, without a passphrase");
   command->add_option("--config", arguments->config, "TOML file with options by their names");
   command->add_option("--keys", arguments->keys, "file of API keys (fathom keys makes one)");
   command->add_flag("--no-auth", arguments->no_auth, "listen beyond loopback without keys");

@@ -100,4 +100,15 @@ TEST_CASE("several models, settings from the environment, and a service manager"
 TEST_CASE("settings that are no good are named") {
   CHECK(test::run_fathom({"serve", "--port", "0", "-m", "a=v4-10m", "-m", "a=v4-10m"}).status == 1);
   CHECK(test::run_fathom({"serve", "--port", "0", "-m", "a b=v4-10m"}).status == 1);
+
+  const test::TempFolder folder;
+  const test::Finished alone = test::run_fathom({"serve", "--port", "0", "--tls-cert", "cert.pem"});
+  CHECK(alone.status == 1);
+  CHECK(alone.err.find("tls-key: expected a file beside --tls-cert, found none") != std::string::npos);
+  const std::string missing = (folder.path() / "missing.pem").string();
+  const auto config =
+      folder.write("serve.toml", "port = 0\ntls-cert = \"" + missing + "\"\ntls-key = \"" + missing + "\"\n");
+  const test::Finished unreadable = test::run_fathom({"serve", "--config", config.string()});
+  CHECK(unreadable.status == 1);
+  CHECK(unreadable.err.find(missing) != std::string::npos);
 }

@@ -39,6 +39,7 @@ struct TestServerOptions {
   EngineThreadOptions engine;
   std::filesystem::path keys, ledger;  // empty: none
   std::shared_ptr<const Model> model;  // null: the bundled one, whose tokenizer is taken in any case
+  std::filesystem::path tls_cert, tls_key;
 };
 
 class TestServer {
@@ -65,6 +66,8 @@ class TestServer {
     server::ListenerOptions listen;
     listen.port = 0;
     listen.limits = options.limits;
+    listen.tls_cert = options.tls_cert;
+    listen.tls_key = options.tls_key;
     listener_ = std::make_unique<server::Listener>(listen, *service_);
     listener_->start();
   }

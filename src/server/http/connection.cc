@@ -1,7 +1,5 @@
 #include "server/http/connection.h"
 
-#include <sys/socket.h>
-
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -9,13 +7,13 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "server/http/head.h"
+#include "server/http/wire.h"
 
 namespace fathom::server {
 
@@ -43,7 +41,7 @@ const char* reason_phrase(int status) {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, ConnectionShared& shared)
-      : stream_(std::move(socket)), timer_(stream_.get_executor()), shared_(shared) {
+      : wire_(std::move(socket), shared.tls), timer_(wire_.get_executor()), shared_(shared) {
     const std::lock_guard lock(shared_.mutex);
     shared_.connections.insert(this);
     ++shared_.open;
@@ -56,60 +54,39 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   asio::awaitable<void> run() {
     const auto self = shared_from_this();
+    if (!co_await wire_.shake_hands(shared_.limits.head_time)) co_return wire_.close();
     if (shared_.open > shared_.limits.connections) {
       HttpReply reply = shared_.handler.fault(503, "service_unavailable", "too many connections");
       co_await send_whole(reply, false, false);
-      co_return close();
+      co_return wire_.close();
     }
     for (int64_t i = 0; i < shared_.limits.requests_per_connection; ++i) {
       if (!co_await serve_one(i + 1 == shared_.limits.requests_per_connection)) break;
     }
-    co_await linger();
-    close();
+    co_await wire_.end();
+    wire_.close();
   }
 
   /// On its own thread: ends if it waits for a request.
   void close_if_idle() {
-    asio::post(stream_.get_executor(), [self = shared_from_this()] {
-      if (self->idle_) self->close();
+    asio::post(wire_.get_executor(), [self = shared_from_this()] {
+      if (self->idle_) self->wire_.close();
     });
   }
 
  private:
-  void close() {
-    error_code ignored;
-    static_cast<void>(stream_.socket().shutdown(tcp::socket::shutdown_both, ignored));
-    static_cast<void>(stream_.socket().close(ignored));
-  }
-
-  // After an error reply: what the peer still sends is read for a moment, or it would not see the reply.
-  asio::awaitable<void> linger() {
-    error_code error;
-    static_cast<void>(stream_.socket().shutdown(tcp::socket::shutdown_send, error));
-    const auto until = Clock::now() + std::chrono::seconds(1);
-    char bytes[4096];
-    for (size_t total = 0; total < (size_t{1} << 20) && !error && Clock::now() < until;) {
-      stream_.expires_at(until);
-      total += co_await stream_.async_read_some(asio::buffer(bytes),
-                                                asio::redirect_error(asio::use_awaitable, error));
-    }
-  }
-
   asio::awaitable<bool> read_more(std::chrono::milliseconds limit, error_code& error) {
     // By a timer of our own: the stream's would close the socket, and 408 could not be said.
     char bytes[16384];
-    stream_.expires_never();
     const int64_t turn = ++read_turn_;
     timer_.expires_after(limit);
     timer_.async_wait([self = shared_from_this(), turn](error_code cancelled) {
       if (cancelled || self->read_turn_ != turn) return;
       self->timed_out_ = true;
-      error_code ignored;
-      static_cast<void>(self->stream_.socket().cancel(ignored));
+      self->wire_.cancel();
     });
     timed_out_ = false;
-    const size_t count = co_await stream_.async_read_some(asio::buffer(bytes),
-                                                          asio::redirect_error(asio::use_awaitable, error));
+    const size_t count = co_await wire_.read_some(asio::buffer(bytes), error);
     ++read_turn_;
     timer_.cancel();
     if (error && timed_out_) error = beast::error::timeout;
@@ -163,7 +140,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
     size_t wire = 0, stuck = 0;
     error_code error;
     if (head.expects_continue && buffer_.size() == head_length && (head.chunked || head.content_length > 0)) {
-      stream_.expires_after(limits.write_time);
       std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
       if (!co_await write(std::move(go_on))) co_return false;
     }
@@ -244,12 +220,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   asio::awaitable<bool> write(std::string bytes) {
-    error_code error;
-    stream_.expires_after(shared_.limits.write_time);
-    co_await asio::async_write(stream_, asio::buffer(bytes),
-                               asio::redirect_error(asio::use_awaitable, error));
-    stream_.expires_never();
-    co_return !error;
+    co_return co_await wire_.write(std::move(bytes), shared_.limits.write_time);
   }
 
   asio::awaitable<bool> send_whole(const HttpReply& reply, bool keep, bool head_only) {
@@ -266,17 +237,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
     co_await send_whole(reply, false, false);
   }
 
-  // While a reply is being made: has the peer gone? (A request that it sends ahead ends the watch.)
-  void watch_peer(const std::shared_ptr<ReplySource>& source) {
-    stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this(),
-                                                         source](error_code error) {
-      if (error) return;
-      char byte = 0;
-      const ssize_t got = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-      if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))) return;
-      self->peer_gone_ = true;
-      self->timer_.cancel();
+  // While a reply is being made. (A request that the peer sends ahead ends the watch.)
+  void watch_peer() {
+    watching_ = true;
+    wire_.watch([self = shared_from_this()](bool gone, std::string_view ahead) {
+      self->watching_ = false;
+      self->buffer_ += ahead;
+      if (gone) self->peer_gone_ = true;
+      if (gone || self->watch_ends_) self->timer_.cancel();
     });
+  }
+
+  // Nothing is read when this is over.
+  asio::awaitable<void> end_watch() {
+    wire_.cancel();
+    watch_ends_ = true;
+    while (watching_) {
+      error_code ignored;
+      timer_.expires_after(std::chrono::seconds(1));
+      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    watch_ends_ = false;
   }
 
   // Until the source has something, the peer goes, or `limit` is over (false).
@@ -292,7 +273,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const std::shared_ptr<ReplySource> source = reply.source;
     const auto self = shared_from_this();
     ready_ = true;
-    source->notify([weak = weak_from_this(), executor = stream_.get_executor()] {
+    source->notify([weak = weak_from_this(), executor = wire_.get_executor()] {
       asio::post(executor, [weak] {
         if (const auto connection = weak.lock()) {
           connection->ready_ = true;
@@ -300,7 +281,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         }
       });
     });
-    watch_peer(source);
+    watch_peer();
     bool good = false;
     if (source->streams()) {
       good = co_await send_stream(*source, reply, keep, chunks);
@@ -309,8 +290,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
     if (!good || peer_gone_) source->abandon();
     source->notify(nullptr);
-    error_code ignored;
-    static_cast<void>(stream_.socket().cancel(ignored));  // the watch
+    co_await end_watch();
     const bool well = good && !peer_gone_ && (chunks || !source->streams());
     peer_gone_ = false;
     co_return well;
@@ -363,12 +343,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     co_return co_await write(std::move(last));
   }
 
-  beast::tcp_stream stream_;
+  Wire wire_;
   asio::steady_timer timer_;
   ConnectionShared& shared_;
   std::string buffer_;
   int64_t read_turn_ = 0;
   bool ready_ = false, peer_gone_ = false, idle_ = false, timed_out_ = false;
+  bool watching_ = false, watch_ends_ = false;
 };
 
 void serve_connection(tcp::socket socket, ConnectionShared& shared) {

@@ -2,7 +2,8 @@
 /// One connection: requests in order, each answered before the next is read. Only for server/http/*.cc.
 
 #include <atomic>
-#include <boost/asio/ip/tcp.hpp>  // NOLINT: this header is for the two files that know sockets
+#include <boost/asio/ip/tcp.hpp>       // NOLINT: this header is for the two files that know sockets
+#include <boost/asio/ssl/context.hpp>  // NOLINT: as above
 #include <mutex>
 #include <set>
 
@@ -17,6 +18,7 @@ struct ConnectionShared {
   HttpLimits limits;
   HttpHandler& handler;
   std::string server_name;
+  boost::asio::ssl::context* tls = nullptr;  ///< null: plain HTTP
   std::atomic<int64_t> open = 0;
   std::atomic<bool> draining = false;
   std::mutex mutex;

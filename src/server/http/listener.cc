@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "server/http/connection.h"
+#include "server/http/tls.h"
 
 namespace fathom::server {
 
@@ -25,6 +26,7 @@ struct Listener::State {
       : options(o), shared{options.limits, h, options.name}, context(o.threads), acceptor(context) {}
 
   ListenerOptions options;
+  std::unique_ptr<asio::ssl::context> tls;
   ConnectionShared shared;
   asio::io_context context;
   tcp::acceptor acceptor;
@@ -69,6 +71,10 @@ asio::awaitable<void> Listener::State::accept() {
 
 Listener::Listener(const ListenerOptions& options, HttpHandler& handler)
     : state_(std::make_unique<State>(options, handler)) {
+  if (!options.tls_cert.empty() || !options.tls_key.empty()) {
+    state_->tls = tls_context(options.tls_cert, options.tls_key);
+    state_->shared.tls = state_->tls.get();
+  }
   const tcp::endpoint endpoint = endpoint_of(options);
   try {
     state_->acceptor.open(endpoint.protocol());
@@ -96,7 +102,7 @@ void Listener::drain() {
   state_->shared.draining = true;
   asio::post(state_->context, [this] {
     boost::system::error_code ignored;
-    state_->acceptor.close(ignored);
+    static_cast<void>(state_->acceptor.close(ignored));
   });
   close_idle(state_->shared);
 }

@@ -13,13 +13,14 @@ struct ListenerOptions {
   std::string host = "127.0.0.1";  ///< a numeric address, or localhost
   uint16_t port = 8080;            ///< 0: a free one
   int threads = 2;
-  std::string name = "fathom";  ///< the Server header
+  std::string name = "fathom";    ///< the Server header
+  std::string tls_cert, tls_key;  ///< PEM files: HTTPS; both empty: HTTP
   HttpLimits limits;
 };
 
 class Listener {
  public:
-  /// Binds and starts to listen. Throws Error(io) naming the address.
+  /// Binds and starts to listen. Throws Error(io) naming the address, or what tls_context() throws.
   Listener(const ListenerOptions& options, HttpHandler& handler);
   ~Listener();
 
