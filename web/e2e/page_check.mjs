@@ -284,7 +284,7 @@ try {
     await table.locator('summary').click();
     assert.ok((await table.locator('tbody tr').count()) >= 5);
     assert.match(await table.locator('thead').innerText(), /Indexer/);
-    await panel.locator('.panel-body').evaluate((body) => body.scrollTo(0, 0));
+    await panel.evaluate((dialog) => [dialog, ...dialog.querySelectorAll('*')].forEach((one) => one.scrollTo(0, 0)));
     await look('inside');
     await page.keyboard.press('Escape');
     await panel.waitFor({ state: 'hidden' });
