@@ -148,6 +148,7 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments
     DiskCacheOptions& disk = options.scheduler.disk;
     disk.identity = model_identity(*opened.model, *opened.runtime);
     disk.folder = std::filesystem::path(arguments.cache_dir) / disk.identity;
+    disk.has_siblings = true;
     if (!folders.insert(disk.folder).second)
       bad_input("model: expected different models beside --cache-dir, found one twice");
     disk.max_bytes = parse_bytes(arguments.cache_disk, "--cache-disk");

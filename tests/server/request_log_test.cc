@@ -124,6 +124,22 @@ TEST_CASE("times by mode are in the metrics") {
   CHECK(metrics.body.find("fathom_token_seconds_bucket{le=\"+Inf\"}") != std::string::npos);
 }
 
+TEST_CASE("masks of a format are counted with their time; joules are told where the machine tells them") {
+  const TestServer server;
+  const std::string regex = R"(,"response_format":{"type":"regex","regex":"[0-9]{3}"})";
+  const Answer answer = server.send(TestServer::post("/v1/chat/completions", chat_body("a", 9, regex)), true);
+  CHECK(answer.status == 200);
+  Answer metrics;
+  CHECK(test::eventually([&] {
+    metrics = server.send(TestServer::get("/metrics"), true);
+    return metrics.body.find("fathom_constraint_mask_seconds_count 4\n") !=
+           std::string::npos;  // with the end
+  }));
+  CHECK(metrics.body.find("fathom_constraint_mask_seconds_sum 0\n") == std::string::npos);
+  const bool told = answer.body.find(R"("energy_joules":null)") == std::string::npos;
+  CHECK((metrics.body.find("fathom_energy_joules_total") != std::string::npos) == told);
+}
+
 TEST_CASE("a format beside tools: a call, or text under the format") {
   const TestServer server;
   const std::string tools =

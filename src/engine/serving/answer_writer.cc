@@ -1,6 +1,7 @@
 #include "engine/serving/answer_writer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/error.h"
@@ -74,8 +75,14 @@ std::optional<int32_t> AnswerWriter::forced() {
 int32_t AnswerWriter::choose(std::span<const float> logits, int64_t position) {
   if (const auto id = forced()) return *id;
   const bool constrained = options_.constraint && !reasoning_;
-  int32_t id = pick_token(logits, options_.sampling, history_, options_.seed, position,
-                          constrained ? options_.constraint->allowed() : std::span<const uint64_t>());
+  std::span<const uint64_t> allowed;
+  if (constrained) {
+    const auto begin = std::chrono::steady_clock::now();
+    allowed = options_.constraint->allowed();
+    mask_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    ++masks_;
+  }
+  int32_t id = pick_token(logits, options_.sampling, history_, options_.seed, position, allowed);
   if (constrained) options_.constraint->accept(id);
   // An end within the reasoning ends the reasoning, so that there is an answer.
   const bool ends = std::ranges::find(options_.stop_tokens, id) != options_.stop_tokens.end();

@@ -67,6 +67,8 @@ class AnswerWriter {
   /// Every token that was taken, a final EOS too.
   const std::vector<int32_t>& ids() const { return ids_; }
   bool repeats() const { return looped_; }  ///< the loop guard stepped in
+  int64_t masks() const { return masks_; }  ///< of the constraint, and the time they took
+  double mask_seconds() const { return mask_seconds_; }
   const AnswerOptions& options() const { return options_; }
   const Completion& completion() const { return parser_.result(); }
 
@@ -86,6 +88,8 @@ class AnswerWriter {
   CompletionParser parser_;
   StopMatcher stop_;
   TokenHistory history_;
+  int64_t masks_ = 0;
+  double mask_seconds_ = 0;
   std::vector<int32_t> ids_;     // the answer's
   std::vector<int32_t> forced_;  // to come, last first
   std::vector<TokenLogprobs> pending_;

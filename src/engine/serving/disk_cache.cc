@@ -11,11 +11,13 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "engine/serving/disk_cache_file.h"
+#include "engine/serving/stale_folders.h"
 
 namespace fathom {
 namespace {
@@ -70,6 +72,8 @@ struct DiskCache::State {
   bool writing = false, stop = false;
   Clock::time_point paused_until{}, next_log{};
   std::thread thread;
+  std::optional<FolderClaim> claim;
+  std::optional<StaleFolders> stale;
 
   // With the mutex held.
   void add(const std::shared_ptr<Entry>& entry) {
@@ -89,7 +93,8 @@ struct DiskCache::State {
     ::unlink(kept->path.c_str());
   }
   bool make_room(int64_t size) {
-    while (stats.bytes + size > options.max_bytes) {
+    while (stats.bytes + size + (stale ? stale->bytes() : 0) > options.max_bytes) {
+      if (stale && stale->remove_oldest()) continue;
       std::shared_ptr<Entry> oldest;
       for (const auto& [item, entry] : entries) {
         if (entry.use_count() == 1 && (!oldest || entry->last_used < oldest->last_used)) oldest = entry;
@@ -114,6 +119,10 @@ struct DiskCache::State {
 };
 
 void DiskCache::State::open() {
+  if (options.has_siblings) {
+    claim.emplace(options.folder);
+    stale.emplace(options.folder);
+  }
   std::error_code error;
   for (const auto& file : std::filesystem::directory_iterator(options.folder, error)) {
     const std::filesystem::path& path = file.path();

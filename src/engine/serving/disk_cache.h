@@ -17,8 +17,11 @@ namespace fathom {
 
 struct DiskCacheOptions {
   std::filesystem::path folder;
-  int64_t max_bytes = int64_t{16} << 30;       ///< of all files; the one used longest ago goes first
-  std::string identity;                        ///< of what computed the states: only its files are read
+  int64_t max_bytes = int64_t{16} << 30;  ///< of all files; the one used longest ago goes first
+  std::string identity;                   ///< of what computed the states: only its files are read
+  /// The folders beside this one are other models' and builds' caches: they count, and go first if nobody has
+  /// them open.
+  bool has_siblings = false;
   int64_t pending_bytes = int64_t{256} << 20;  ///< states that wait to be written; more are not kept
   /// Told once per kind of trouble and minute. May be empty.
   std::function<void(const std::string&)> log;

@@ -35,6 +35,9 @@ struct AnswerStats {
   double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
   double first_token_seconds = 0;  ///< since submission
   double engine_seconds = 0;       ///< its share of the steps: time x own rows / all rows
+  std::optional<double> joules;    ///< the same share of what the processors took, if they tell
+  int64_t masks = 0;               ///< tokens that were chosen under a constraint
+  double mask_seconds = 0;         ///< to find out which tokens it allowed
 };
 
 struct AnswerResult {

@@ -41,6 +41,8 @@ void Scheduler::finish(Sequence& s, Outcome outcome) {
     r.looped = s.writer->repeats();
     if (s.request.options.token_ids) r.token_ids = s.writer->ids();
     r.stats.completion_tokens = s.writer->tokens();
+    r.stats.masks = s.writer->masks();
+    r.stats.mask_seconds = s.writer->mask_seconds();
     r.stats.reasoning_tokens = s.writer->reasoning_tokens();
   }
   r.stats.prompt_tokens = static_cast<int64_t>(s.request.prompt.size());
@@ -220,6 +222,7 @@ std::vector<Scheduler::Planned> Scheduler::plan() {
 
 void Scheduler::run(const std::vector<Planned>& planned) {
   const auto begin = Clock::now();
+  const std::optional<double> joules_before = energy_.joules();
   Context<float> ctx = runtime_.context(model_.config());
   const ArenaScope scope(ctx.arena());
   Batch batch;
@@ -242,13 +245,16 @@ void Scheduler::run(const std::vector<Planned>& planned) {
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   for (size_t i = 0; i < looked_into.size(); ++i)
     looked_into[i]->result.inside = std::make_shared<InsideView>(std::move(inside.views()[i]));
+  const std::optional<double> joules = energy_.joules();
   rows_last_step_ = batch.rows();
   ++steps_;
   int64_t row = 0;
   for (size_t i = 0; i < planned.size(); ++i) {
     Sequence& s = *planned[i].sequence;
-    s.result.stats.engine_seconds +=
-        seconds * static_cast<double>(planned[i].count) / static_cast<double>(batch.rows());
+    const double share = static_cast<double>(planned[i].count) / static_cast<double>(batch.rows());
+    s.result.stats.engine_seconds += seconds * share;
+    if (joules && joules_before)
+      s.result.stats.joules = s.result.stats.joules.value_or(0) + (*joules - *joules_before) * share;
     const LogitRows kind = batch.spans[i].logits;
     const int64_t rows = kind == LogitRows::none ? 0 : kind == LogitRows::last ? 1 : planned[i].count;
     const std::span<const float> logits(result.logits.data + row * result.logits.cols,

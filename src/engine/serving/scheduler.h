@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/energy_meter.h"
 #include "engine/serving/fair_queue.h"
 #include "engine/serving/prefix_cache.h"
 #include "engine/serving/request.h"
@@ -87,6 +88,7 @@ class Scheduler {
   Sequences waiting_, running_;
   FairShare share_;
   ClassTurns admission_turns_, prompt_turns_;
+  EnergyMeter energy_;
   int64_t steps_ = 0, rows_last_step_ = 0;
 };
 

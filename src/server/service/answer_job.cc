@@ -142,14 +142,15 @@ void AnswerJob::events(size_t part, const std::vector<AnswerEvent>& events) {
 }
 
 JsonValue AnswerJob::cost_object(const AnswerStats& stats, const AnswerPrice& price) const {
-  return JsonValue::Object{{"currency", "USD"},
-                           {"price_table", setup_.price_table},
-                           {"input", json_decimal(decimal(price.input))},
-                           {"cached_input", json_decimal(decimal(price.cached_input))},
-                           {"output", json_decimal(decimal(price.output))},
-                           {"total", json_decimal(decimal(price.total))},
-                           {"seconds", std::round(stats.engine_seconds * 1e6) / 1e6},
-                           {"energy_joules", JsonValue()}};
+  return JsonValue::Object{
+      {"currency", "USD"},
+      {"price_table", setup_.price_table},
+      {"input", json_decimal(decimal(price.input))},
+      {"cached_input", json_decimal(decimal(price.cached_input))},
+      {"output", json_decimal(decimal(price.output))},
+      {"total", json_decimal(decimal(price.total))},
+      {"seconds", std::round(stats.engine_seconds * 1e6) / 1e6},
+      {"energy_joules", stats.joules ? JsonValue(std::round(*stats.joules * 1e6) / 1e6) : JsonValue()}};
 }
 
 JsonValue AnswerJob::fathom_object(const AnswerResult& result) const {
@@ -199,6 +200,7 @@ ReplyUsage AnswerJob::usage_of(const AnswerResult& result) const {
 
 void AnswerJob::done(size_t part, const AnswerResult& result) {
   std::optional<JobReport> report;
+  ReplyWriter::Events out;
   {
     const std::lock_guard lock(mutex_);
     const AnswerPrice price = price_of(setup_.price, result.stats.prompt_tokens - result.stats.cached_tokens,
@@ -209,6 +211,9 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
     all.completion_tokens += result.stats.completion_tokens;
     all.reasoning_tokens += result.stats.reasoning_tokens;
     all.engine_seconds += result.stats.engine_seconds;
+    if (result.stats.joules) all.joules = all.joules.value_or(0) + *result.stats.joules;
+    all.masks += result.stats.masks;
+    all.mask_seconds += result.stats.mask_seconds;
     all.queue_seconds = std::max(all.queue_seconds, result.stats.queue_seconds);
     all.first_token_seconds = std::max(all.first_token_seconds, result.stats.first_token_seconds);
     all.prefill_seconds = std::max(all.prefill_seconds, result.stats.prefill_seconds);
@@ -217,7 +222,6 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
     report_.price.cached_input += price.cached_input;
     report_.price.output += price.output;
     report_.price.total += price.total;
-    ReplyWriter::Events out;
     if (result.outcome == Outcome::failed && !error_) {
       error_ = result.out_of_memory
                    ? ApiError(503, "service_unavailable", "the memory for this context cannot be had")
@@ -232,15 +236,30 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
       writers_[part]->finish(result, usage_of(result), out);
     }
     if (abandoned_) report_.status = "cancelled", report_.code = 499;
-    append(out);
     if (--left_ == 0) {
-      if (setup_.call.dialect == Dialect::completions && !error_) append({{"", {}, true}});
-      ended_ = true;
-      broken_ = error_.has_value();
+      if (setup_.call.dialect == Dialect::completions && !error_) out.push_back({"", {}, true});
       report = report_;
     }
   }
-  if (report && setup_.report) setup_.report(*report);
+  if (report && setup_.report) {
+    // Who has the whole answer finds its row in the ledger, whatever happens next.
+    return setup_.report(*report, [self = shared_from_this(), out = std::move(out)] { self->end(out); });
+  }
+  if (report) return end(out);
+  {
+    const std::lock_guard lock(mutex_);
+    append(out);
+  }
+  ring();
+}
+
+void AnswerJob::end(const ReplyWriter::Events& events) {
+  {
+    const std::lock_guard lock(mutex_);
+    append(events);
+    ended_ = true;
+    broken_ = error_.has_value();
+  }
   ring();
 }
 

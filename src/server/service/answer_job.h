@@ -34,7 +34,9 @@ struct JobSetup {
   std::string price_table, route, key, mode;
   ErrorShape shape = ErrorShape::deepseek;
   ServedModel* model = nullptr;
-  std::function<void(const JobReport&)> report;  ///< called once, from any thread
+  /// Called once, from any thread. It calls its second argument, once, when the report is where it belongs:
+  /// only then does anybody see the end of the answer.
+  std::function<void(const JobReport&, std::function<void()>)> report;
 };
 
 class AnswerJob final : public ReplySource, public std::enable_shared_from_this<AnswerJob> {
@@ -59,7 +61,7 @@ class AnswerJob final : public ReplySource, public std::enable_shared_from_this<
   JsonValue cost_object(const AnswerStats& stats, const AnswerPrice& price) const;
   JsonValue fathom_object(const AnswerResult& result) const;
   void append(const ReplyWriter::Events& events);
-  void end();
+  void end(const ReplyWriter::Events& events);
   void ring();
 
   JobSetup setup_;

@@ -81,6 +81,15 @@ std::string digest_of(const Exchange& exchange) {
   return digest;
 }
 
+// What cannot be written down is not answered.
+void begin_row(Ledger& ledger, const JobReport& opening) {
+  try {
+    ledger.begin(opening);
+  } catch (const Error&) {
+    throw ApiError(503, "service_unavailable", "the ledger cannot be written");
+  }
+}
+
 HttpReply source_reply(std::shared_ptr<ReplySource> source) {
   HttpReply reply;
   if (source->streams()) {
@@ -226,8 +235,8 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
   record.user = setup.call.user;
   record.mode = setup.mode;
   record.stream = setup.call.stream;
-  setup.report = [this, leave, key = exchange.key, record = std::move(record),
-                  began = exchange.began](const JobReport& report) {
+  setup.report = [this, leave, key = exchange.key, record = std::move(record), began = exchange.began](
+                     const JobReport& report, std::function<void()> written) {
     leave();
     metrics.count_request(report.route, report.code);
     metrics.count_answer(report,
@@ -235,7 +244,6 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
     if (key) {  // the prompt was taken when it was admitted
       rates.charge(*key, report.stats.completion_tokens, std::chrono::steady_clock::now());
     }
-    if (ledger) ledger->finish(report);
     RequestRecord entry = record;
     entry.status = report.status;
     entry.code = report.code;
@@ -243,11 +251,17 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
     entry.stats = report.stats;
     entry.cost = decimal(report.price.total);
     log(std::move(entry), began);
+    if (!ledger) return written();
+    ++unwritten;
+    ledger->finish(report, [this, written = std::move(written)] {
+      written();
+      --unwritten;
+    });
   };
   auto job = std::make_shared<AnswerJob>(std::move(setup));
   bool begun = false;
   try {
-    if (ledger) ledger->begin(opening);
+    if (ledger) begin_row(*ledger, opening);
     begun = ledger != nullptr;
     job->submit();
   } catch (...) {

@@ -79,6 +79,7 @@ struct Ledger::State {
     JobReport report;
     bool ends;
     uint64_t number;
+    std::function<void()> told;  ///< when it is on disk
   };
   std::deque<Work> work;
   uint64_t submitted = 0, written = 0;
@@ -172,15 +173,20 @@ struct Ledger::State {
       } catch (const std::exception& e) {
         error = e.what();
       }
-      const std::lock_guard lock(mutex);
-      written = batch.back().number;
-      failure = error;
-      changed.notify_all();
+      {
+        const std::lock_guard lock(mutex);
+        written = batch.back().number;
+        failure = error;
+        changed.notify_all();
+      }
+      for (const Work& w : batch) {
+        if (w.told) w.told();
+      }
     }
   }
-  uint64_t submit(const JobReport& report, bool ends) {
+  uint64_t submit(const JobReport& report, bool ends, std::function<void()> told = {}) {
     const std::lock_guard lock(mutex);
-    work.push_back({report, ends, ++submitted});
+    work.push_back({report, ends, ++submitted, std::move(told)});
     changed.notify_all();
     return submitted;
   }
@@ -218,7 +224,9 @@ void Ledger::begin(const JobReport& report) {
   if (!state_->failure.empty()) fail(ErrorCode::io, "{}", state_->failure);
 }
 
-void Ledger::finish(const JobReport& report) { state_->submit(report, true); }
+void Ledger::finish(const JobReport& report, std::function<void()> written) {
+  state_->submit(report, true, std::move(written));
+}
 
 Picos Ledger::spent(const std::string& key) const {
   const std::lock_guard lock(state_->db_mutex);

@@ -3,6 +3,7 @@
 /// and full syncs; a thread of its own writes, many rows in one transaction. Source: api.md section 6.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,8 +34,9 @@ class Ledger {
 
   /// A request is admitted: returns when its row is on disk. The price is that of its prompt.
   void begin(const JobReport& report);
-  /// It has ended: charged in the same transaction.
-  void finish(const JobReport& report);
+  /// It has ended: charged in the same transaction. `written` is called once that is on disk, or has failed,
+  /// on the ledger's own thread.
+  void finish(const JobReport& report, std::function<void()> written = {});
   /// What a key has spent, all rows; those that run count their prompt.
   Picos spent(const std::string& key) const;
   /// Newest first.

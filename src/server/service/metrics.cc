@@ -55,6 +55,9 @@ void Metrics::count_answer(const JobReport& report, double seconds) {
   reasoning_ += s.reasoning_tokens;
   answer_ += s.completion_tokens - s.reasoning_tokens;
   cost_ += report.price.total;
+  if (s.joules) joules_ = joules_.value_or(0) + *s.joules;
+  masks_ += s.masks;
+  mask_seconds_ += s.mask_seconds;
   queue_.add(s.queue_seconds);
   Sums& sums = sums_[report.model];
   ++sums.answers;
@@ -137,6 +140,14 @@ std::string Metrics::text(const std::vector<SchedulerStats>& engines, int64_t co
   };
   single("fathom_token_seconds", "Per token of an answer.", token_);
   single("fathom_queue_seconds", "In the queue.", queue_);
+  head("fathom_constraint_mask_seconds", "summary",
+       "To find out which tokens a format allows, per token that was chosen under one.", out);
+  out += fmt::format("fathom_constraint_mask_seconds_sum {}\nfathom_constraint_mask_seconds_count {}\n",
+                     mask_seconds_, masks_);
+  if (joules_) {
+    gauge("fathom_energy_joules_total", "counter", "Energy of the processors in the steps of answers.",
+          fmt::format("{}", *joules_));
+  }
   gauge("process_resident_memory_bytes", "gauge", "Resident memory.", std::to_string(resident_bytes()));
   return out;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ class Metrics {
   std::map<std::pair<std::string, int>, int64_t> requests_;
   int64_t prompt_hit_ = 0, prompt_miss_ = 0, reasoning_ = 0, answer_ = 0;
   Picos cost_ = 0;
+  std::optional<double> joules_;  ///< nothing as long as the machine has told none
+  int64_t masks_ = 0;
+  double mask_seconds_ = 0;
   ByMode first_token_, total_;  ///< by mode of thinking
   Histogram token_, queue_;
   struct Sums {

@@ -368,7 +368,8 @@ void Service::drain() {
 }
 
 bool Service::idle() const {
-  return std::ranges::all_of(state_->models, [](const auto& model) { return model->engine->idle(); });
+  return std::ranges::all_of(state_->models, [](const auto& model) { return model->engine->idle(); }) &&
+         state_->unwritten == 0;
 }
 
 void Service::cancel_all() {

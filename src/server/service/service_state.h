@@ -39,6 +39,7 @@ struct Service::State {
   Idempotency idempotency;
   std::function<int64_t()> connections;
   std::atomic<bool> draining = false;
+  std::atomic<int64_t> unwritten = 0;  ///< answers that have ended, but not in the ledger
   std::mutex mutex;
   std::map<std::string, int64_t> running;  // answers per key; guarded by mutex
 

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "engine/serving/model_identity.h"
+#include "engine/serving/stale_folders.h"
 #include "tests/engine/serving/serving_requests.h"
 #include "tests/support/temp_folder.h"
 
@@ -188,6 +189,32 @@ TEST_CASE("files of another model and what a crash left behind are removed") {
   CHECK(folder.names() == std::vector<std::string>{"notes.txt"});
   CHECK(scheduler.stats().disk.entries == 0);
   CHECK(scheduler.stats().disk.damaged == 0);
+}
+
+TEST_CASE("folders of other builds count and go first, but those in use and those that are not ours stay") {
+  test::Served served;
+  const test::TempFolder root;
+  const auto other = [&](const char* name, const char* file, int64_t size) {
+    const std::filesystem::path folder = root.path() / name;
+    std::filesystem::create_directory(folder);
+    std::ofstream(folder / file) << std::string(static_cast<size_t>(size), 'x');
+    return folder;
+  };
+  SchedulerOptions options = with_disk(root.path() / "own");
+  options.disk.has_siblings = true;
+  const auto stale = other("older", "1.state", 5000), used = other("used", "2.state", 5000),
+             foreign = other("foreign", "notes.txt", 5000);
+  {
+    Scheduler scheduler = served.scheduler(options);
+    run(scheduler, served.request("Compute 1 + 2."));
+  }
+  CHECK(std::filesystem::exists(stale));  // there is room for all
+  const FolderClaim claim(used);
+  options.disk.max_bytes = 4000;
+  Scheduler scheduler = served.scheduler(options);
+  CHECK_FALSE(std::filesystem::exists(stale));
+  CHECK(std::filesystem::exists(used / "2.state"));
+  CHECK(std::filesystem::exists(foreign / "notes.txt"));
 }
 
 TEST_CASE("the limit holds, what was used longest ago goes, what is about to be used stays") {
