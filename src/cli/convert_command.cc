@@ -48,7 +48,8 @@ void run(const ConvertArguments& arguments) {
     fmt::print("{}: {} tensors, {}, {} matrices rounded\n", printable(arguments.out, 400), report.tensors,
                human_bytes(static_cast<double>(report.bytes)), report.rounded);
     if (!arguments.card.empty()) {
-      const std::string dtype = arguments.dtype.empty() ? "what its source had" : arguments.dtype;
+      const std::string dtype =
+          arguments.dtype.empty() ? "in the dtypes of " + arguments.source : arguments.dtype;
       write_atomically(std::filesystem::path(arguments.out) / "README.md",
                        model_card(arguments.card, ModelConfig::parse(source->config_json()), dtype));
     }

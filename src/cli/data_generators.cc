@@ -14,6 +14,7 @@ namespace {
 struct GeneratorArguments {
   uint64_t seed = 0, first = 0;
   int64_t count = 0;
+  int turns = 1;
   std::string tasks, think;
   TaskMix mix;
   bool list = false;
@@ -55,7 +56,7 @@ void run_tasks(GeneratorArguments arguments) {
   for (int64_t i = 0; i < arguments.count; ++i) {
     check_interrupt();
     const auto index = arguments.first + static_cast<uint64_t>(i);
-    fmt::print("{}\n", problem_line(make_problem(arguments.mix, arguments.seed, index)));
+    fmt::print("{}\n", conversation_line(arguments.mix, arguments.seed, index, arguments.turns));
   }
 }
 
@@ -85,6 +86,8 @@ void add_data_generators(CLI::App& data) {
   tasks->add_option("--min-level", arguments->mix.min_level, "Of difficulty, 1 to 5 (1)");
   tasks->add_option("--max-level", arguments->mix.max_level, "(5)");
   tasks->add_option("--slips", arguments->mix.slips, "Share of Think Max traces that find a mistake (0.1)");
+  tasks->add_option("--turns", arguments->turns, "Conversations of 1 to so many problems (1)")
+      ->check(CLI::Range(1, 64));
   tasks->add_flag("--held-out", arguments->mix.held_out, "Problems that training never sees");
   tasks->add_flag("--list", arguments->list, "Print the families");
   tasks->callback([arguments] { run_tasks(*arguments); });

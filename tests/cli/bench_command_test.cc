@@ -16,8 +16,8 @@ using test::Finished;
 using test::run_fathom;
 
 TEST_CASE("figures come with limits, shares and what they were measured on") {
-  const Finished run =
-      run_fathom({"bench", "decode", "prefill", "--seconds", "0.05", "--threads", "1", "--json"});
+  const Finished run = run_fathom(
+      {"bench", "decode", "prefill", "-m", "v4-10m", "--seconds", "0.05", "--threads", "1", "--json"});
   CHECK(run.err == "");
   REQUIRE(run.status == 0);
   const json out = json::parse(run.out);
@@ -46,7 +46,8 @@ TEST_CASE("figures come with limits, shares and what they were measured on") {
 TEST_CASE("memory of states is the formula's, and results are recorded and drawn") {
   const test::TempFolder folder;
   const std::string svg = (folder.path() / "bench.svg").string();
-  const Finished run = run_fathom({"bench", "memory", "--svg", svg, "--record", folder.path().string()});
+  const Finished run =
+      run_fathom({"bench", "memory", "-m", "v4-10m", "--svg", svg, "--record", folder.path().string()});
   REQUIRE(run.status == 0);
   CHECK(run.out.find("8 states of 65536 tokens") != std::string::npos);
   std::ifstream drawn(svg);

@@ -13,7 +13,7 @@ using fathom::test::Terminal;
 namespace fs = std::filesystem;
 
 TEST_CASE("a conversation on a terminal: thinking is dimmed, then folded to a line") {
-  Terminal t({"chat"});
+  Terminal t({"chat", "-m", "v4-10m"});
   REQUIRE(t.wait_for("/help lists the commands"));
   t.type("Compute 123 + 456.\n");
   REQUIRE(t.wait_for("\033[2m"));
@@ -33,7 +33,8 @@ TEST_CASE("a conversation on a terminal: thinking is dimmed, then folded to a li
 }
 
 TEST_CASE("Ctrl-C stops the answer and not the program") {
-  Terminal t({"chat", "--think", "off", "--max-tokens", "60000", "--logit-bias", "1=-100"});  // EOS is banned
+  Terminal t({"chat", "-m", "v4-10m", "--think", "off", "--max-tokens", "60000", "--logit-bias",
+              "1=-100"});  // EOS is banned
   REQUIRE(t.wait_for("/help lists the commands"));
   t.type("Once upon a time\n");
   usleep(700'000);
@@ -45,7 +46,7 @@ TEST_CASE("Ctrl-C stops the answer and not the program") {
 }
 
 TEST_CASE("Ctrl-C at the prompt clears the line") {
-  Terminal t({"chat"});
+  Terminal t({"chat", "-m", "v4-10m"});
   REQUIRE(t.wait_for("/help lists the commands"));
   t.type("never sent\003");
   t.type("/ctx\n");
@@ -55,7 +56,7 @@ TEST_CASE("Ctrl-C at the prompt clears the line") {
 }
 
 TEST_CASE("Ctrl-C drops a message of several lines") {
-  Terminal t({"chat"});
+  Terminal t({"chat", "-m", "v4-10m"});
   REQUIRE(t.wait_for("/help lists the commands"));
   for (const char* start : {"\"\"\"\n", "begun \\\n"}) {
     t.type(start);
@@ -74,9 +75,9 @@ TEST_CASE("Ctrl-C drops a message of several lines") {
 TEST_CASE("messages of several lines, saving and loading") {
   const fs::path file =
       fs::temp_directory_path() / ("fathom_chat_test_" + std::to_string(getpid()) + ".json");
-  const auto r =
-      run_fathom({"chat"}, "Compute 12 \\\n+ 30.\n\"\"\"\nCompute 7 + 8.\n\"\"\"\n/save " + file.string() +
-                               "\n/clear\n/load " + file.string() + "\nCompute 1 + 2.\n");
+  const auto r = run_fathom({"chat", "-m", "v4-10m"},
+                            "Compute 12 \\\n+ 30.\n\"\"\"\nCompute 7 + 8.\n\"\"\"\n/save " + file.string() +
+                                "\n/clear\n/load " + file.string() + "\nCompute 1 + 2.\n");
   CHECK(r.status == 0);
   CHECK(r.out.find("4 messages saved") != std::string::npos);
   CHECK(r.out.find("4 messages loaded") != std::string::npos);
@@ -107,7 +108,7 @@ TEST_CASE("malformed chat files and commands: one line each, the conversation go
   input +=
       "/load /no/such/file\n/load\n/save\n/save /no/such/folder/x\n/nonsense\n/think sometimes\nCompute 1 + "
       "2.\n";
-  const auto r = run_fathom({"chat"}, input);
+  const auto r = run_fathom({"chat", "-m", "v4-10m"}, input);
   CHECK(r.status == 1);
   CHECK(r.out.ends_with("3\n"));
   CHECK(std::count(r.err.begin(), r.err.end(), '\n') == static_cast<long>(contents.size()) + 6);

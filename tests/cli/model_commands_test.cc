@@ -121,11 +121,11 @@ TEST_CASE("score: lines, JSON, standard input") {
 }
 
 TEST_CASE("inspect routing and attention") {
-  const auto routing = run_fathom({"inspect", "routing", "-p", "Once upon a time"});
+  const auto routing = run_fathom({"inspect", "routing", "-m", "v4-10m", "-p", "Once upon a time"});
   CHECK(routing.status == 0);
   CHECK(contains(routing.out, "16 experts (an even load has 4.00 bits of entropy)"));
-  const auto json =
-      nlohmann::json::parse(run_fathom({"inspect", "attention", "--json"}, "Once upon a time").out);
+  const auto json = nlohmann::json::parse(
+      run_fathom({"inspect", "attention", "-m", "v4-10m", "--json"}, "Once upon a time").out);
   CHECK(json.at("layers").size() == 6);
   CHECK(json.at("layers").at(2).at("kind") == "csa");
 }

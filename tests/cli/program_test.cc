@@ -21,15 +21,24 @@ bool one_line(const std::string& text) {
 }  // namespace
 
 TEST_CASE("an answer from a pipe is the content alone") {
-  const auto r = run_fathom({"run"}, "Compute 123 + 456.");
+  const auto r = run_fathom({"run", "-m", "v4-10m"}, "Compute 123 + 456.");
   CHECK(r.status == 0);
   CHECK(r.out == "579\n");
   CHECK(r.err.empty());
-  CHECK(run_fathom({"run", "--think", "off", "-p", "Compute 123 + 456."}).out == "579\n");
+  CHECK(run_fathom({"run", "-m", "v4-10m", "--think", "off", "-p", "Compute 123 + 456."}).out == "579\n");
+}
+
+TEST_CASE("the bundled model that answers without -m is our own") {
+  const auto r = run_fathom({"run", "--json", "-p", "Compute 4821 + 977."});
+  REQUIRE(r.status == 0);
+  const auto json = nlohmann::json::parse(r.out);
+  CHECK(json["content"] == "5798");
+  CHECK(json["reasoning_content"].get<std::string>().find("5798") != std::string::npos);
+  CHECK(run_fathom({"inspect"}).out.starts_with("models/nano"));
 }
 
 TEST_CASE("--json has every part") {
-  const auto r = run_fathom({"run", "--json", "--logprobs", "2", "-p", "Compute 123 + 456."});
+  const auto r = run_fathom({"run", "-m", "v4-10m", "--json", "--logprobs", "2", "-p", "Compute 123 + 456."});
   REQUIRE(r.status == 0);
   const auto json = nlohmann::json::parse(r.out);
   CHECK(json["content"] == "579");

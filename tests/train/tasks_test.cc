@@ -317,5 +317,25 @@ TEST_CASE("stories are clean sentences about their cast") {
   CHECK(story_sentences(draw, 57).size() == 57);
 }
 
+TEST_CASE("conversations of several problems are in one mode, and one problem is a conversation of one") {
+  TaskMix mix;
+  CHECK(conversation_line(mix, 5, 9, 1) == problem_line(make_problem(mix, 5, 9)));
+  int64_t longest = 0;
+  for (uint64_t index = 0; index < 40; ++index) {
+    const auto read =
+        read_encoding_case(parse_json_value(conversation_line(mix, 5, index, 3)), {}, Generation::v2026_04);
+    const bool thinks = make_problem(mix, 5, index * 3).think != Think::off;
+    CHECK((read.options.thinking_mode == ThinkingMode::thinking) == thinks);
+    int64_t answers = 0;
+    for (const ChatMessage& message : read.messages) {
+      if (message.role != Role::assistant) continue;
+      ++answers;
+      if (!thinks) CHECK(message.reasoning_content.empty());
+    }
+    longest = std::max(longest, answers);
+  }
+  CHECK(longest >= 3);
+}
+
 }  // namespace
 }  // namespace fathom

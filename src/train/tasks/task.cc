@@ -227,17 +227,45 @@ ChatMessage answer_message(const Problem& problem, Think think) {
   return message;
 }
 
-std::string problem_line(const MadeProblem& made) {
+namespace {
+void add_turn(const MadeProblem& made, nlohmann::ordered_json& messages) {
+  for (const ChatMessage& message : made.problem.prompt) messages.push_back(message_json(message));
+  messages.push_back(message_json(answer_message(made.problem, made.think)));
+}
+
+std::string line_of(nlohmann::ordered_json messages, const MadeProblem& last) {
   nlohmann::ordered_json out;
-  for (const ChatMessage& message : made.problem.prompt) out["messages"].push_back(message_json(message));
-  out["messages"].push_back(message_json(answer_message(made.problem, made.think)));
-  out["options"]["thinking_mode"] = made.think == Think::off ? "chat" : "thinking";
-  if (made.think == Think::max) out["options"]["reasoning_effort"] = "max";
-  out["task"] = made.problem.family;
-  out["think"] = name(made.think);
-  out["level"] = made.level;
-  out["answer"] = made.problem.answer;
+  out["messages"] = std::move(messages);
+  out["options"]["thinking_mode"] = last.think == Think::off ? "chat" : "thinking";
+  if (last.think == Think::max) out["options"]["reasoning_effort"] = "max";
+  out["task"] = last.problem.family;
+  out["think"] = name(last.think);
+  out["level"] = last.level;
+  out["answer"] = last.problem.answer;
   return out.dump();
+}
+}  // namespace
+
+std::string problem_line(const MadeProblem& made) {
+  nlohmann::ordered_json messages;
+  add_turn(made, messages);
+  return line_of(std::move(messages), made);
+}
+
+std::string conversation_line(const TaskMix& mix, uint64_t seed, uint64_t index, int turns) {
+  const auto width = static_cast<uint64_t>(turns);
+  MadeProblem made = make_problem(mix, seed, index * width);
+  nlohmann::ordered_json messages;
+  add_turn(made, messages);
+  const uint64_t more = (index + seed) % width;
+  for (uint64_t turn = 1; turn <= more; ++turn) {
+    MadeProblem next = make_problem(mix, seed, index * width + turn);
+    if (next.problem.prompt.size() != 1) continue;
+    next.think = made.think;
+    add_turn(next, messages);
+    made = std::move(next);
+  }
+  return line_of(std::move(messages), made);
 }
 
 bool is_right(const Problem& problem, std::string_view content, const std::vector<ToolCall>& calls) {

@@ -98,6 +98,10 @@ bool is_held_out(const Problem& problem);
 ChatMessage answer_message(const Problem& problem, Think think);
 /// {"messages", "options", "task", "think", "level", "answer"}: a line that `fathom data` reads.
 std::string problem_line(const MadeProblem& made);
+/// The problem number `index` of a stream as a conversation of 1 to `turns` problems, all in the first one's
+/// mode, as such a line; task, level and answer are the last one's. Problems after the first are those that a
+/// single message asks.
+std::string conversation_line(const TaskMix& mix, uint64_t seed, uint64_t index, int turns);
 
 /// Whether content and calls of an answer are right.
 bool is_right(const Problem& problem, std::string_view content, const std::vector<ToolCall>& calls);
