@@ -59,7 +59,7 @@ class Server:
             connection.request(method, path, json.dumps(body) if body else None, {"content-type": "application/json"})
             reply = connection.getresponse()
             text = reply.read().decode()
-            return reply.status, json.loads(text) if text.startswith("{") else text
+            return reply.status, json.loads(text) if text.lstrip().startswith("{") else text
 
     def answer(self, prompt, seed, tokens=24):
         return self.ask("POST", "/v1/chat/completions", {

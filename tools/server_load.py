@@ -51,7 +51,7 @@ class Server:
             connection.request(method, path, json.dumps(body) if body else None, HEADERS)
             reply = connection.getresponse()
             text = reply.read().decode()
-            return reply.status, json.loads(text) if text.startswith("{") else text
+            return reply.status, json.loads(text) if text.lstrip().startswith("{") else text
 
     def metric(self, name):
         found = re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)$", self.ask("GET", "/metrics")[1], re.M)

@@ -15,7 +15,7 @@ const off = { thinking: { type: 'disabled' } };
 const brief = { thinking: { type: 'enabled', budget_tokens: 8 } };
 function chat(modelKwargs = {}, settings = {}) {
   return new ChatDeepSeek({
-    model: 'deepseek-v4-flash', apiKey: 'any', maxRetries: 0, modelKwargs,
+    model: 'deepseek-v4-flash', apiKey: 'any', maxRetries: 0, modelKwargs: { seed: 3, ...modelKwargs },
     configuration: { baseURL: server.url }, ...settings,
   });
 }
@@ -93,7 +93,7 @@ await check('langchain: an abort', async () => {
   await expectNoRows(server.url);
 });
 await check('langchain: errors', async () => {
-  const at = (apiKey) => chat(off, { apiKey, configuration: { baseURL: keyed.url } }).invoke(question);
+  const at = (apiKey) => chat(off, { apiKey, temperature: 0, configuration: { baseURL: keyed.url } }).invoke(question);
   const wrong = await at('sk-wrong').catch((error) => error);
   assert.equal(wrong.status, 401, `${wrong}`);
   assert.equal((await at(keyed.keys.free)).content, '579');

@@ -72,6 +72,7 @@ export async function startNarrowServer(binary) {
       body: JSON.stringify({ ...endless, stream: true }),
     });
     await response.body.getReader().read();
+    while ((await rowsOf(server.url)) === 0);  // the first chunk comes while it still waits
     return () => controller.abort();
   };
   const queued = async () => {

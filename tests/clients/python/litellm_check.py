@@ -29,6 +29,7 @@ TOOLS = [{"type": "function", "function": {
 
 
 def ask(model=NAME, base=server.url, key="any", messages=QUESTION, **more):
+    more["extra_body"] = {"seed": 3, **more.get("extra_body", {})}
     return litellm.completion(model=model, api_base=base, api_key=key, messages=messages, num_retries=0,
                               max_retries=0, **more)
 
@@ -94,7 +95,7 @@ def _():
     assert claude.choices[0].message.content == "579"
     plain = ask_off(model="openai/deepseek-v4-flash", base=server.url + "/v1", temperature=0)
     assert plain.choices[0].message.content == "579"
-    body = {"model": "openai/deepseek-v4-flash", "api_base": server.url + "/v1", "api_key": "any"}
+    body = {"model": "openai/deepseek-v4-flash", "api_base": server.url + "/v1", "api_key": "any", "extra_body": {"seed": 5}}
     reply = litellm.responses(input="Compute 123 + 456.", **body)
     texts = [part.text for item in reply.output if item.type == "message" for part in item.content]
     assert texts == ["579"], texts

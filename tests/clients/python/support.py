@@ -95,6 +95,9 @@ class NarrowServer(Server):
         self.expect_no_rows()
         reply = self.post("/v1/chat/completions", {**ENDLESS, **OFF, "stream": True})
         reply.read(1)
+        until = time.monotonic() + 30
+        while not self.rows() and time.monotonic() < until:  # the first chunk comes while it still waits
+            time.sleep(0.01)
         return reply
 
 
