@@ -3,6 +3,7 @@
 
     bench/training_comparison.py TEXT... [--fathom build/release/fathom] [--out build/comparison]
                                  [--record FILE.json] [--svg FILE.svg]
+    bench/training_comparison.py TEXT... --fp8 0.032 [--seeds 1 2 3] [--steps 300]    # FP8 beside BF16 alone, with Muon's rate
 
 Both optimizers run with every learning rate and one seed; the rate with the lowest last validation loss then runs with
 all seeds. FP8 runs with Muon's rate and the same seeds. Runs that are there already are not made again, so the script
@@ -43,6 +44,8 @@ def run(args, optimizer, rate, seed, precision="bf16"):
                    folder, "--no-release", "--no-pin", "--threads", args.threads, "--set",
                    f"optimizer.kind={optimizer}", "--set", f"stages.0.rate={rate}", "--set", f"seed={seed}",
                    "--set", f"stages.0.precision={precision}"]
+        if args.steps:
+            command += ["--set", f"stages.0.steps={args.steps}"]
         done = subprocess.run([str(each) for each in command], capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"training_comparison.py: {folder.name}: {done.stderr.strip().splitlines()[-1:]}")
@@ -107,6 +110,17 @@ def svg_of(series):
     return "\n".join(out) + "\n"
 
 
+def fp8_alone(args):
+    pairs = [(precision, seed) for seed in args.seeds for precision in ("bf16", "fp8")]
+    runs = all_of(args, [("muon", args.fp8, seed, precision) for precision, seed in pairs])
+    losses = {kind: last([r for r in runs if r["precision"] == kind]) for kind in ("bf16", "fp8")}
+    differences = [100 * (e / b - 1) for e, b in zip(losses["fp8"], losses["bf16"])]
+    print(f"fp8 against bf16: {', '.join(f'{d:+.2f}%' for d in differences)}")
+    if args.record:
+        args.record.write_text(json.dumps({"rate": args.fp8, "seeds": args.seeds, "loss": losses,
+                                           "fp8_difference_percent": differences, "curves": runs}, indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("text", nargs="+", type=pathlib.Path)
@@ -116,12 +130,17 @@ def main():
     parser.add_argument("--jobs", default=2, type=int)
     parser.add_argument("--record", type=pathlib.Path)
     parser.add_argument("--svg", type=pathlib.Path)
+    parser.add_argument("--fp8", type=float, metavar="RATE")
+    parser.add_argument("--steps", type=int, default=0, help="instead of the recipe's")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if not (args.out / "data/data.json").exists():
         subprocess.run([args.fathom, "data", *args.text, "--out", args.out / "data", "--tokenizer",
                         ROOT / "models/v4-10m"], check=True)
 
+    if args.fp8:
+        return fp8_alone(args)
     sweep = all_of(args, [(kind, rate, SEEDS[0]) for kind, rates in RATES.items() for rate in rates])
     best = {}
     for kind in RATES:
