@@ -12,9 +12,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- table: tools/performance_table.py -->\n", "<!-- end of table -->\n"
-ORDER = ["machine", "linear", "decode", "batch", "prefill", "transformers", "llama.cpp", "long-context", "tokenizer",
-         "memory"]
-COMMANDS = {"transformers": "bench/peers/run_transformers.sh", "llama.cpp": "bench/peers/run_llamacpp.sh"}
+ORDER = ["machine", "linear", "decode", "batch", "prefill", "transformers", "llama.cpp", "training",
+         "transformers-training", "long-context", "tokenizer", "memory"]
+COMMANDS = {"transformers": "bench/peers/run_transformers.sh", "llama.cpp": "bench/peers/run_llamacpp.sh",
+            "transformers-training": "bench/peers/run_training.sh"}
 
 
 def number(value):

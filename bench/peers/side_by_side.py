@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads what run_transformers.sh or run_llamacpp.sh measured, prints fathom beside the peer, and records it.
+"""Reads what run_transformers.sh, run_llamacpp.sh or run_training.sh measured, prints fathom beside the peer, and records it.
 
   side_by_side.py FOLDER --name PEER [--record FOLDER]     FOLDER: fathom-NUMERICS-TURN.json, peer-KIND-TURN.json
 """
@@ -8,8 +8,9 @@ import glob
 import json
 import os
 
-GOALS = {"transformers": {"decode, batch 1": 10, "prefill 512": 5, "prefill 2048": 5}, "llama.cpp": {}}
-NUMERICS = ("fast", "exact")
+GOALS = {"transformers": {"decode, batch 1": 10, "prefill 512": 5, "prefill 2048": 5}, "llama.cpp": {},
+         "transformers-training": {"a step": 5}}
+NUMERICS = ("fast", "exact", "bf16")
 
 
 def best_of(reports):

@@ -14,6 +14,7 @@
 #include "engine/bench/bench.h"
 #include "engine/bench/environment.h"
 #include "engine/signature.h"
+#include "post/training_bench.h"
 
 namespace fathom::cli {
 namespace {
@@ -21,11 +22,24 @@ namespace {
 struct BenchArguments {
   ModelOptions model;
   std::vector<std::string> names;
-  std::string svg, record, folder, text, max_context;
-  int64_t prefill = 0;
+  std::string svg, record, folder, text, max_context, recipe;
+  int64_t prefill = 0, batch = 0;
   double seconds = 1;
   bool json = false;
 };
+
+constexpr const char* kTraining = "training";
+
+// recipes/nano.json of the source tree, beside the models.
+std::string bundled_recipe() {
+  const auto file = model_folder(resolve_model("")) / "../../recipes/nano.json";
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) {
+    fail(ErrorCode::not_found, "bench training: expected --recipe FILE, found no {}",
+         printable(file.string()));
+  }
+  return file.lexically_normal().string();
+}
 
 // Text to encode: the held-out book of the source tree, beside the models.
 std::filesystem::path bundled_text(const std::filesystem::path& model) {
@@ -80,12 +94,17 @@ void run_bench(const BenchArguments& arguments) {
                                       : std::find(names.begin(), names.end(), each.name) != names.end();
     if (wanted) chosen.push_back(&each);
   }
+  bool training = false;
   for (const std::string& name : arguments.names) {
     const auto& all = bench::benchmarks();
+    if (name == kTraining) {
+      training = true;
+      continue;
+    }
     if (std::none_of(all.begin(), all.end(), [&](const auto& each) { return each.name == name; })) {
       throw CLI::ValidationError("bench",
                                  "expected machine, linear, decode, prefill, batch, long-context, load, "
-                                 "tokenizer, memory or (alone) signature, found " +
+                                 "tokenizer, memory, training or (alone) signature, found " +
                                      name);
     }
   }
@@ -101,11 +120,19 @@ void run_bench(const BenchArguments& arguments) {
       options.text = arguments.text.empty() ? bundled_text(path) : std::filesystem::path(arguments.text);
   }
   std::vector<bench::Report> reports;
-  for (const bench::Benchmark* each : chosen) {
-    options.progress(fmt::format("{}: {}", each->name, each->what));
-    reports.push_back(each->run(options));
+  const auto add = [&](bench::Report report) {
+    reports.push_back(std::move(report));
     if (!arguments.json) fmt::print("{}", bench::to_table({reports.back()}));
     std::fflush(stdout);
+  };
+  for (const bench::Benchmark* each : chosen) {
+    options.progress(fmt::format("{}: {}", each->name, each->what));
+    add(each->run(options));
+  }
+  if (training) {
+    options.progress("training: steps of a recipe's geometry, part by part");
+    add(training_bench(
+        {arguments.recipe.empty() ? bundled_recipe() : arguments.recipe, arguments.batch, options}));
   }
   const std::string json = bench::to_json(reports);
   if (arguments.json) fmt::print("{}", json);
@@ -127,10 +154,11 @@ void register_bench(CLI::App& app) {
   std::string what = "Figures beside the limits measured in the same run:";
   for (const bench::Benchmark& each : bench::benchmarks())
     what += fmt::format("\n  {}: {}", each.name, each.what);
+  what += "\n  training: steps of a recipe's geometry, part by part (only if named)";
   what += "\n  signature: hashes of logits and greedy tokens by target and numerics, for tests/signature.txt";
   CLI::App* command = app.add_subcommand("bench", what);
   arguments->model.add_to(*command);
-  command->add_option("benchmarks", arguments->names, "Which (default: all but long-context)");
+  command->add_option("benchmarks", arguments->names, "Which (default: all but long-context and training)");
   command->add_flag("--json", arguments->json, "JSON instead of tables");
   command->add_option("--svg", arguments->svg, "Write a picture to this file");
   command
@@ -144,6 +172,9 @@ void register_bench(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   command->add_option("--max-context", arguments->max_context, "long-context: longest state, as 256K");
   command->add_option("--folder", arguments->folder, "long-context: keep its checkpoint of 6.6 GB here");
+  command->add_option("--recipe", arguments->recipe, "training: whose geometry (default: recipes/nano.json)");
+  command->add_option("--batch", arguments->batch, "training: tokens of a step (default: the recipe's)")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 30));
   command->add_option("--text", arguments->text, "tokenizer: a file to encode");
   command->callback([arguments] { run_bench(*arguments); });
 }

@@ -4,17 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json_reader.h"
 #include "cli/common_options.h"
 #include "cli/number_checks.h"
 #include "engine/cost_baseline.h"
 #include "engine/training_report.h"
 #include "kernels/newton_schulz.h"
 #include "model/training/memory.h"
+#include "train/recipe_file.h"
 #include "train/session.h"
 
 namespace fathom::cli {
@@ -22,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMaxRecipeBytes = int64_t{16} << 20;
 // Of full speed, what our own run of recipes/nano.json reached (docs/training.md: "What a run will cost").
 constexpr double kUsuallyReached = 0.5;
 // What DeepSeek-V3's report states: H800 hours of pre-training, of its tokens, in batches of 15,360 rows of
@@ -182,14 +179,7 @@ std::string training_plan(const std::string& what, const TrainingPlanArguments& 
       if (!text->empty())
         throw CLI::ValidationError(flag, "expected no recipe beside it: --set changes its stages");
     }
-    const std::string text = read_text(what, kMaxRecipeBytes);
-    std::vector<std::string> overrides = a.set;
-    // A recipe whose data come from the command line (recipes/micro.json): which ones they are costs nothing.
-    const auto document = in_context(printable(what, 400), [&] { return parse_json(text); });
-    if (document.is_object() && !document.contains("data")) {
-      overrides.emplace_back(R"(data={"data": {"path": "any"}})");
-    }
-    const Recipe read = Recipe::parse(text, what, fs::absolute(what).parent_path().string(), overrides);
+    const Recipe read = recipe_without_data(what, a.set);
     plan.name = read.name;
     add_recipe(plan, read);
   } else {

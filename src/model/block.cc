@@ -57,13 +57,19 @@ void block_forward(const Context<Real>& ctx, const ModelConfig& config, const We
   {
     const MaybeScope sublayer_scope(ctx.arena(), !keep);
     const auto attn = enter<Real>(ctx, config, w.hc_attn, w.attn_norm, streams, keep);
-    attention_forward<Real>(ctx, config, w.attn, layer, slot, rope, angles, batch, attn.x, attn.y,
-                            keep ? &saved->attn : nullptr);
+    {
+      const StepTimer timer(ctx.times ? &ctx.times->attention : nullptr);
+      attention_forward<Real>(ctx, config, w.attn, layer, slot, rope, angles, batch, attn.x, attn.y,
+                              keep ? &saved->attn : nullptr);
+    }
     hc_apply<Real>(ctx, config, attn.mix, attn.y, streams);
     if (keep) saved->attn_hc = attn;
   }
   const auto ffn = enter<Real>(ctx, config, w.hc_ffn, w.ffn_norm, streams, keep);
-  moe_forward<Real>(ctx, config, weights, w.ffn, layer, tokens, ffn.x, ffn.y, keep ? &saved->ffn : nullptr);
+  {
+    const StepTimer timer(ctx.times ? &ctx.times->experts : nullptr);
+    moe_forward<Real>(ctx, config, weights, w.ffn, layer, tokens, ffn.x, ffn.y, keep ? &saved->ffn : nullptr);
+  }
   if (keep) {
     saved->ffn_hc = ffn;
   } else {
@@ -87,12 +93,14 @@ BlockLosses block_backward(const Context<Real>& ctx, const ModelConfig& config, 
   const bool balanced = layer < config.num_hidden_layers && !config.layer(layer).hash;
   sublayer_backward<Real>(ctx, config, w.hc_ffn, w.ffn_norm, middle, saved.ffn_hc, d_streams, grad.hc_ffn,
                           grad.ffn_norm, [&](Mat<const Real> dy, Mat<Real> dx) {
+                            const StepTimer timer(ctx.times ? &ctx.times->experts : nullptr);
                             losses.balance = moe_backward<Real>(ctx, config, weights, w.ffn,
                                                                 balanced ? &batch.spans : nullptr,
                                                                 saved.ffn_hc.x, saved.ffn, dy, dx, grad.ffn);
                           });
   sublayer_backward<Real>(ctx, config, w.hc_attn, w.attn_norm, before, saved.attn_hc, d_streams, grad.hc_attn,
                           grad.attn_norm, [&](Mat<const Real> dy, Mat<Real> dx) {
+                            const StepTimer timer(ctx.times ? &ctx.times->attention : nullptr);
                             attention_backward<Real>(ctx, config, w.attn, layer, rope, angles, batch,
                                                      saved.attn_hc.x, saved.attn, dy, dx, grad.attn,
                                                      &losses.indexer, carried);

@@ -33,6 +33,7 @@ template <class Real>
 void Context<Real>::linear_exact(Mat<const Real> x, const WeightView& w, Mat<Real> y) const {
   FATHOM_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows);
   if (x.rows == 0) return;
+  const StepTimer timer(products_of(times, x.rows * w.rows * w.cols, true));
   const int64_t grain = std::max(kOutputGrain, grain_for(x.rows * w.cols) / kOutputGrain * kOutputGrain);
   parallel_for(w.rows, grain, [&](int64_t first, int64_t last) {
     kernels_.linear(x.data, x.rows, x.stride, w, first, last, y.data, y.stride);
@@ -123,6 +124,7 @@ void Context<Real>::linear(Mat<const Real> x, const WeightView& w, Mat<Real> y, 
   if constexpr (std::is_same_v<Real, float>) {
     if (numerics_.bf16_matmul && w.dtype != DType::F32) {
       FATHOM_CHECK(x.cols == w.cols && y.cols == w.rows && x.rows == y.rows);
+      const StepTimer timer(products_of(times, x.rows * w.rows * w.cols));
       const Mat<const Bf16> x16 = rounded(x);
       const int64_t grain = std::max(kOutputGrain, grain_for(x.rows * w.cols) / kOutputGrain * kOutputGrain);
       parallel_for(w.rows, grain, [&](int64_t first, int64_t last) {
@@ -138,6 +140,8 @@ template <class Real>
 void Context<Real>::linear_exact_backward(Mat<const Real> dy, Mat<const Real> x, const WeightView& w,
                                           Mat<Real> dx, Mat<Real> dw, Sum dx_sum) const {
   FATHOM_CHECK(dy.cols == w.rows && x.cols == w.cols && x.rows == dy.rows);
+  const int64_t work = dy.rows * w.rows * w.cols;
+  const StepTimer timer(products_of(times, (dx.data ? work : 0) + (dw.data ? work : 0), true));
   if (dx.data) {
     FATHOM_CHECK(dx.rows == dy.rows && dx.cols == w.cols);
     products(dy.rows, w.cols, dy.rows * w.rows, [&](int64_t t, int64_t rows, int64_t first, int64_t last) {
@@ -183,6 +187,8 @@ void Context<Real>::linear_backward(Mat<const Real> dy, Mat<const Real> x, const
   if constexpr (std::is_same_v<Real, float>) {
     if (numerics_.bf16_matmul && w.dtype != DType::F32) {
       FATHOM_CHECK(dy.cols == w.rows && x.cols == w.cols && x.rows == dy.rows);
+      const int64_t work = dy.rows * w.rows * w.cols;
+      const StepTimer timer(products_of(times, (dx.data ? work : 0) + (dw.data ? work : 0)));
       const Mat<const Bf16> dy16 = rounded(dy);
       if (dx.data) {
         products(dy.rows, w.cols, dy.rows * w.rows,

@@ -138,11 +138,12 @@ void ProductList<Real>::run_job(const Job& job, int64_t first, int64_t last) con
 
 template <class Real>
 void ProductList<Real>::run() {
-  prepare_inputs();
   // A piece repacks a weight or an input, so it must be worth that; and there are enough for an even end.
   constexpr int64_t kLeast = int64_t{1} << 22, kTile = 12, kRows = 96;
   int64_t total = 0;
   for (const Job& job : jobs_) total += job.work;
+  const StepTimer timer(products_of(ctx_.times, total));
+  prepare_inputs();
   const int64_t most = std::max(kLeast, total / (8 * ctx_.threads()));
   std::vector<Piece> pieces;
   for (size_t i = 0; i < jobs_.size(); ++i) {

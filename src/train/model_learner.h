@@ -24,6 +24,8 @@ class ModelLearner : public Learner {
   PassFigures evaluate(const Row& documents, const PassOptions& options) override;
   /// Bytes of scratch memory held.
   int64_t scratch_bytes() const { return arena_.bytes(); }
+  /// Adds the times of learn()'s parts to *times from now on; null: no longer.
+  void time_parts(StepTimes* times) { context_.times = times; }
 
  private:
   const ParamTable& table_;

@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "tests/cli/program.h"
 #include "tests/support/temp_folder.h"
@@ -67,6 +69,36 @@ TEST_CASE("memory of states is the formula's, and results are recorded and drawn
     }
   }
   CHECK(recorded == 1);
+}
+
+TEST_CASE("a training step's parts add up to the step, and its products are within it") {
+  const Finished run =
+      run_fathom({"bench", "training", "--recipe", std::string(FATHOM_SOURCE_DIR) + "/recipes/micro.json",
+                  "--batch", "512", "--seconds", "0.05", "--threads", "1", "--json"},
+                 "", 300);
+  CAPTURE(run.err);
+  REQUIRE(run.status == 0);
+  const json bench = json::parse(run.out)["benches"][0];
+  CHECK(bench["model"] == "micro");
+  std::map<std::string, double> figures;
+  for (const json& figure : bench["figures"]) figures[figure["name"]] = figure["best"].get<double>();
+  const double step = 512 / figures.at("a step") * 1e3;
+  double sum = 0;
+  for (const char* part : {"attention with indexer", "experts and router", "head and cross-entropy",
+                           "hyper-connections, norms, embedding", "bf16 copies of the weights",
+                           "gradient norm", "Muon and AdamW"}) {
+    CAPTURE(part);
+    CHECK(figures.at(part) > 0);
+    sum += figures.at(part);
+  }
+  CHECK(sum == doctest::Approx(step).epsilon(5e-3));
+  const double products = figures.at("bf16 products, in all of these");
+  CHECK(products > 0);
+  CHECK(products + figures.at("fp32 products, in all of these") < step);
+  // 512 tokens through 1.6 million active parameters, forward and twice as much backward.
+  const double gflop = figures.at("bf16 products") * products * 1e-3;
+  CHECK(gflop > 6 * 512 * 1.0e6 * 1e-9);
+  CHECK(gflop < 6 * 512 * 4.0e6 * 1e-9);
 }
 
 TEST_CASE("a benchmark that is not there is a usage error") {

@@ -340,6 +340,7 @@ double LossPass<Real>::loss(const HeadParams<WeightView>& head, const HeadParams
                             const LabelRows& labels, double factor, int64_t count, Mat<const Real> streams,
                             Mat<Real> d_streams, std::vector<std::vector<double>>* log_probs) {
   const ArenaScope scope(ctx_.arena());
+  const StepTimer timer(ctx_.times ? &ctx_.times->head : nullptr);
   const Mat<Real> picked = gather(streams, labels.rows);
   std::vector<double> losses(labels.rows.size());
   std::vector<Real> factors;
