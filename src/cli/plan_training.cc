@@ -102,7 +102,12 @@ void add_recipe(TrainingPlan& plan, const Recipe& recipe) {
   const ModelConfig config = recipe_model(recipe);
   const ParamTable table = recipe_table(recipe, config);
   plan.model = cost_of(config, plan.name);
-  for (const RecipeStage& stage : recipe.stages) plan.phases.push_back(phase_of(recipe, stage, table));
+  for (size_t i = 0; i < recipe.stages.size(); ++i) {
+    if (recipe.stages[i].kind != StageKind::data)
+      bad_input("plan --train: stages[{}].kind: expected data, found a stage of answers of unknown length",
+                i);
+    plan.phases.push_back(phase_of(recipe, recipe.stages[i], table));
+  }
   const RunMemory m = run_memory(recipe, table);
   const auto add = [&](const char* name, int64_t bytes, bool shared) {
     plan.memory.push_back({name, static_cast<double>(bytes), shared});

@@ -15,8 +15,10 @@
 #include "cli/say.h"
 #include "cli/train_view.h"
 #include "engine/bench/environment.h"
+#include "engine/chat_setup.h"
 #include "engine/cost.h"
 #include "engine/machine_measure.h"
+#include "post/task_practice.h"
 #include "train/report.h"
 #include "train/session.h"
 
@@ -87,9 +89,10 @@ void check_memory(const TrainingSession& session, const TrainArguments& a) {
   }
   const int64_t program = bench::resident_bytes();  // with tokenizer and tables, taken already
   say("{:.2f} M parameters, {} steps; memory: weights {}, optimizer {}, gradients {}, copies {}, passes "
-      "about {}, program {}; {} in all\n",
+      "about {}{}, program {}; {} in all\n",
       static_cast<double>(parameters) * 1e-6, session.recipe().steps(), show(m.weights), show(m.optimizer),
-      show(m.gradients), show(m.copies), show(m.scratch), show(program), show(m.total() + program));
+      show(m.gradients), show(m.copies), show(m.scratch),
+      m.reference > 0 ? ", reference " + show(m.reference) : "", show(program), show(m.total() + program));
   if (const int64_t mapped = mapped_bytes(session); mapped > 0) {
     say("not counted: {} of token files, mapped; the system takes their pages back when it needs them\n",
         show(mapped));
@@ -121,6 +124,21 @@ void write_report(const std::filesystem::path& folder) {
   } catch (const Error& error) {
     say("fathom: no report: {}\n", error.what());
   }
+}
+
+// What post-training needs beside the trainer: the tokenizer, and how the model is spoken to.
+struct Speech {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  ChatSetup setup;
+};
+std::shared_ptr<const Speech> speech_of(TrainingSession& session) {
+  const Recipe& recipe = session.recipe();
+  auto speech = std::make_shared<Speech>();
+  speech->tokenizer = Tokenizer::from_json(session.folder().tokenizer_json(), "tokenizer.json");
+  const std::string config =
+      recipe.from.empty() ? recipe.config_json : Checkpoint::open(recipe.from)->config_json();
+  speech->setup = read_chat_setup(recipe.from, config, session.config());
+  return speech;
 }
 
 void run(const TrainArguments& a) {
@@ -167,6 +185,9 @@ void run(const TrainArguments& a) {
   options.pool = &runtime.pool();
   options.kernels = &kernels_for(runtime.target());
   options.faults = parse_faults(a.inject);
+  options.practice = [speech = speech_of(*session)](const RecipeStage& stage) {
+    return std::make_unique<TaskPractice>(*speech->tokenizer, speech->setup, stage.grpo, stage.row);
+  };
   options.on_step = [&](const StepRecord& record) { view.step(record); };
   options.on_message = [&](const std::string& text) { view.message(text); };
   options.stop = interrupted;
@@ -188,7 +209,7 @@ void run(const TrainArguments& a) {
 void register_train(CLI::App& app) {
   auto a = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand("train", "Train a model by a recipe");
-  command->add_option("recipe", a->recipe, "A recipe (recipes/micro.json)");
+  command->add_option("recipe", a->recipe, "A recipe (recipes/micro.json; post-training: recipes/grpo.json)");
   command->add_option("--data", a->data,
                       "Train on these instead of the recipe's data: texts, .jsonl, folders of fathom data");
   command->add_option("--out", a->out, "Folder of the run (default: runs/ and the recipe's name)");

@@ -46,6 +46,7 @@ std::string TrainView::picture(const StepRecord& r) const {
       fmt::format("{} {}/{} {} {:.0f}% {} left\n", r.stage.empty() ? "stage" : r.stage, r.step, r.steps,
                   progress_bar(static_cast<double>(r.step) / static_cast<double>(r.steps), 24),
                   100.0 * static_cast<double>(r.step) / static_cast<double>(r.steps), duration(left));
+  if (practice_.answers > 0) out += fmt::format("{}\n", practice_text());
   out += fmt::format("loss {:.4f}", loss_);
   if (r.figures.lm > 0) out += fmt::format("  lm {:.4f}", r.figures.lm);  // not in the indexer's warm-up
   if (r.mtp_weight > 0) out += fmt::format("  mtp {:.4f}", r.figures.mtp);
@@ -78,6 +79,13 @@ std::string TrainView::picture(const StepRecord& r) const {
   return out;
 }
 
+std::string TrainView::practice_text() const {
+  const auto answers = static_cast<double>(practice_.answers);
+  return fmt::format("reward {:.3f}, {:.1f}% right, answers of {:.0f} tokens, entropy {:.3f}",
+                     practice_.reward, 100 * static_cast<double>(practice_.right) / answers,
+                     static_cast<double>(practice_.tokens) / answers, practice_.entropy);
+}
+
 void TrainView::erase() {
   if (terminal_ && lines_ > 0) say("\033[{}F\033[J", lines_);
   lines_ = 0;
@@ -89,6 +97,8 @@ void TrainView::step(const StepRecord& r) {
   const auto mean = [&](double& value, double next) {
     value = first ? next : kKeep * value + (1 - kKeep) * next;
   };
+  if (r.practice) practice_ = *r.practice;
+  if (!r.policy) practice_ = {};
   if (std::isfinite(r.figures.loss)) mean(loss_, r.figures.loss);
   mean(seconds_per_step_, r.seconds);
   mean(tokens_per_second_, rate);
@@ -102,6 +112,12 @@ void TrainView::step(const StepRecord& r) {
     say("{}", text);
     lines_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
     std::fflush(stderr);
+    return;
+  }
+  if (r.policy) {
+    say("{} {}/{}: {}gradient {:.3g}, rate {:.3g}, {} left\n", r.stage.empty() ? "stage" : r.stage, r.step,
+        r.steps, practice_.answers > 0 ? practice_text() + ", " : "", r.norm, r.rate,
+        duration(seconds_per_step_ * static_cast<double>(r.steps - r.step)));
     return;
   }
   const std::string lm = r.figures.lm > 0 ? fmt::format("lm {:.4f}, ", r.figures.lm) : "";

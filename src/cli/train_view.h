@@ -25,11 +25,13 @@ class TrainView {
  private:
   using Clock = std::chrono::steady_clock;
   void erase();
+  std::string practice_text() const;
 
   bool terminal_;
   double flops_per_token_, peak_;
   Clock::time_point start_, shown_{};
   double loss_ = 0, seconds_per_step_ = 0, tokens_per_second_ = 0;  // running means
+  PracticeFigures practice_;  // of the last round; no answers outside post-training
   int64_t steps_seen_ = 0;
   int lines_ = 0;  // of the picture that stands
 };

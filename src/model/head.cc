@@ -13,14 +13,22 @@ namespace {
 
 constexpr int64_t kRowChunk = 1024;  // rows, whole blocks of linear_dw's sums
 
+// -log p, as every path computes it.
+template <class Real>
+double loss_of(Real max, Real sum, double own) {
+  return static_cast<double>(max) + std::log(static_cast<double>(sum)) - own;
+}
+
 // Losses of one chunk of rows x [rows, D], and, if d_x has data, the gradients.
 template <class Real>
 class ChunkLoss {
  public:
-  ChunkLoss(const Context<Real>& ctx, const WeightView& lm_head, Mat<const Real> x, const HeadBlocks& blocks)
+  ChunkLoss(const Context<Real>& ctx, const WeightView& lm_head, Mat<const Real> x, Real scale,
+            const HeadBlocks& blocks)
       : ctx_(ctx),
         w_(lm_head),
         x_(x),
+        scale_(scale),
         block_(blocks.vocabulary),
         keep_(x.rows * lm_head.rows <= blocks.kept) {
     logits_ = ctx.scratch(x.rows, keep_ ? w_.rows : std::min(block_, w_.rows));
@@ -43,7 +51,7 @@ class ChunkLoss {
       }
     }
     for (size_t t = 0; t < own.size(); ++t) {
-      losses[t] = static_cast<double>(max_[t]) + std::log(static_cast<double>(sum_[t])) - own[t];
+      losses[t] = loss_of(max_[t], sum_[t], own[t]);
     }
   }
 
@@ -69,18 +77,38 @@ class ChunkLoss {
   Mat<Real> compute(int64_t first) const {
     const Mat<Real> block = at(first);
     ctx_.linear(x_, w_.slice_rows(first, block.cols), block);
+    if (scale_ == Real(1)) return block;
+    ctx_.parallel_rows(x_.rows, block.cols, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        for (int64_t j = 0; j < block.cols; ++j) block.row(t)[j] *= scale_;
+      }
+    });
     return block;
   }
 
   const Context<Real>& ctx_;
   const WeightView& w_;
   Mat<const Real> x_;
+  Real scale_;
   int64_t block_;
   bool keep_;
   Mat<Real> logits_;
   std::vector<Real> max_, sum_;
   std::vector<int64_t> relative_;
 };
+
+// Of the rows' gradients by their unscaled logits.
+template <class Real>
+std::vector<Real> factors_of(const HeadLabels<Real>& labels, const double* losses, int64_t first,
+                             int64_t count) {
+  std::vector<Real> factors(labels.factors + first, labels.factors + first + count);
+  for (int64_t t = 0; t < count; ++t) {
+    Real& factor = factors[static_cast<size_t>(t)];
+    if (labels.slope) factor *= static_cast<Real>(-labels.slope(first + t, -losses[first + t]));
+    factor *= labels.inverse_temperature;
+  }
+  return factors;
+}
 
 }  // namespace
 
@@ -112,11 +140,11 @@ void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadPa
   for (int64_t first = 0; first < rows; first += kRowChunk) {
     const ArenaScope chunk_scope(ctx.arena());
     const int64_t count = std::min(kRowChunk, rows - first);
-    ChunkLoss<Real> chunk(ctx, lm_head, x.slice_rows(first, count), blocks);
+    ChunkLoss<Real> chunk(ctx, lm_head, x.slice_rows(first, count), labels.inverse_temperature, blocks);
     chunk.forward(labels.labels + first, losses + first);
     if (grad) {
-      chunk.backward(labels.labels + first, labels.factors + first, dx.slice_rows(first, count),
-                     grad->lm_head);
+      const auto factors = factors_of(labels, losses, first, count);
+      chunk.backward(labels.labels + first, factors.data(), dx.slice_rows(first, count), grad->lm_head);
     }
   }
   if (!grad) return;
@@ -125,7 +153,23 @@ void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadPa
   std::fill_n(grad->d_streams.data, rows * streams.cols, Real(0));
   hc_head_backward<Real>(ctx, config, w.hc, streams, hc, dx, grad->d_streams, grad->head.hc);
 }
+
+template <class Real>
+double label_log_prob(const Context<Real>& ctx, std::span<const Real> logits, int32_t label,
+                      Real inverse_temperature) {
+  const int64_t cols = std::ssize(logits), width = HeadBlocks{}.vocabulary;
+  Real max = -std::numeric_limits<Real>::infinity(), sum = 0;
+  std::vector<Real> scaled(logits.begin(), logits.end());
+  if (inverse_temperature != Real(1)) {
+    for (Real& v : scaled) v *= inverse_temperature;
+  }
+  for (int64_t first = 0; first < cols; first += width) {
+    ctx.kernels().softmax_sums(scaled.data() + first, 1, cols, std::min(width, cols - first), &max, &sum);
+  }
+  return -loss_of(max, sum, static_cast<double>(scaled[static_cast<size_t>(label)]));
+}
 FATHOM_INSTANTIATE(head_forward);
 FATHOM_INSTANTIATE(head_loss);
+FATHOM_INSTANTIATE(label_log_prob);
 
 }  // namespace fathom

@@ -4,6 +4,7 @@
 #include <list>
 
 #include "base/error.h"
+#include "model/head.h"
 
 namespace fathom {
 namespace {
@@ -25,9 +26,9 @@ struct Active {
 
 class Batcher {
  public:
-  Batcher(const Model& model, Runtime<float>& runtime, std::span<const RolloutRequest> requests,
+  Batcher(const Model& model, const Context<float>& ctx, std::span<const RolloutRequest> requests,
           const RolloutOptions& options)
-      : model_(model), runtime_(runtime), requests_(requests), options_(options), rollouts_(requests.size()) {
+      : model_(model), ctx_(ctx), requests_(requests), options_(options), rollouts_(requests.size()) {
     const ModelConfig& config = model.config();
     options.sampling.check(config.vocab_size);
     const SamplingParams& s = options.sampling;
@@ -55,7 +56,7 @@ class Batcher {
  private:
   void admit() {
     const RolloutRequest& request = requests_[next_];
-    Active& a = active_.emplace_back(next_++, request, model_.new_state(runtime_.numerics()));
+    Active& a = active_.emplace_back(next_++, request, model_.new_state(ctx_.numerics()));
     a.limit = std::min(a.limit, model_.config().max_position_embeddings - std::ssize(request.prompt) + 1);
     if (keeps_history_) a.history.add_prompt(request.prompt);
     if (a.limit < 1) active_.pop_back();
@@ -63,8 +64,7 @@ class Batcher {
 
   // Sequences that write take a row each, then prompts fill up the step.
   void step() {
-    Context<float> ctx = runtime_.context(model_.config());
-    const ArenaScope scope(ctx.arena());
+    const ArenaScope scope(ctx_.arena());
     Batch batch;
     std::vector<std::list<Active>::iterator> writers;
     int64_t rows = std::max(options_.step_rows, int64_t{1});
@@ -83,7 +83,7 @@ class Batcher {
       }
     }
     if (batch.spans.empty()) return;
-    const ForwardResult<float> result = model_.forward(ctx, batch);
+    const ForwardResult<float> result = model_.forward(ctx_, batch);
     for (size_t i = 0; i < writers.size(); ++i) {
       const float* logits = result.logits.row(static_cast<int64_t>(i));
       if (take(*writers[i], std::span(logits, static_cast<size_t>(result.logits.cols))))
@@ -97,8 +97,8 @@ class Batcher {
     const int32_t id = pick_token(logits, options_.sampling, a.history, a.request.seed, std::ssize(a.tokens));
     out.ids.push_back(id);
     if (options_.logprobs) {
-      out.logprobs.push_back(
-          static_cast<float>(static_cast<double>(logits[static_cast<size_t>(id)]) - log_sum_exp(logits)));
+      const auto inverse = static_cast<float>(1 / options_.logprob_temperature);
+      out.logprobs.push_back(label_log_prob<float>(ctx_, logits, id, inverse));
     }
     a.tokens.push_back(id);
     if (keeps_history_) ++a.history.answer[id];
@@ -108,7 +108,7 @@ class Batcher {
   }
 
   const Model& model_;
-  Runtime<float>& runtime_;
+  const Context<float>& ctx_;
   std::span<const RolloutRequest> requests_;
   const RolloutOptions& options_;
   std::vector<Rollout> rollouts_;
@@ -119,9 +119,15 @@ class Batcher {
 
 }  // namespace
 
+std::vector<Rollout> roll_out(const Model& model, const Context<float>& ctx,
+                              std::span<const RolloutRequest> requests, const RolloutOptions& options) {
+  return Batcher(model, ctx, requests, options).run();
+}
+
 std::vector<Rollout> roll_out(const Model& model, Runtime<float>& runtime,
                               std::span<const RolloutRequest> requests, const RolloutOptions& options) {
-  return Batcher(model, runtime, requests, options).run();
+  const Context<float> ctx = runtime.context(model.config());
+  return roll_out(model, ctx, requests, options);
 }
 
 }  // namespace fathom

@@ -21,9 +21,9 @@ struct RolloutRequest {
 };
 
 struct Rollout {
-  std::vector<int32_t> ids;     ///< of the answer, a final stop token included
-  std::vector<float> logprobs;  ///< ln p of each id given those before, of the raw logits; if asked for
-  bool ended = false;           ///< by a stop token
+  std::vector<int32_t> ids;      ///< of the answer, a final stop token included
+  std::vector<double> logprobs;  ///< ln p of each id given those before, if asked for
+  bool ended = false;            ///< by a stop token
 };
 
 struct RolloutOptions {
@@ -31,13 +31,18 @@ struct RolloutOptions {
   std::vector<int32_t> stop_tokens;
   int64_t batch = 64;       ///< sequences at a time
   int64_t step_rows = 512;  ///< rows of a step, prompts' included
+  /// ln p of the raw logits over logprob_temperature (before top-k and the like), with the bits that a
+  /// training pass over the same tokens finds in the same numerics.
   bool logprobs = false;
+  double logprob_temperature = 1;
   Progress progress;  ///< answers finished; false stops, what is unfinished stays so
 };
 
 /// Answers in the order of the requests. An answer does not depend on the others, nor on batch and step_rows.
 /// Throws Error(bad_input) for an empty prompt, one longer than the model reads, ids outside the vocabulary
 /// or sampling parameters out of range.
+std::vector<Rollout> roll_out(const Model& model, const Context<float>& ctx,
+                              std::span<const RolloutRequest> requests, const RolloutOptions& options);
 std::vector<Rollout> roll_out(const Model& model, Runtime<float>& runtime,
                               std::span<const RolloutRequest> requests, const RolloutOptions& options);
 

@@ -24,6 +24,12 @@ struct Asked {
   size_t score;
 };
 
+int32_t first_choice(const Mat<float>& logits, int64_t row) {
+  return arg_max(std::span(logits.row(row), static_cast<size_t>(logits.cols)));
+}
+
+}  // namespace
+
 bool is_right_answer(const Tokenizer& tokenizer, const Problem& problem, Think think, const Rollout& rollout,
                      std::string& text) {
   std::span<const int32_t> ids(rollout.ids);
@@ -33,12 +39,6 @@ bool is_right_answer(const Tokenizer& tokenizer, const Problem& problem, Think t
   const Completion completion = parse_completion(text, mode_of(think));
   return is_right(problem, completion.content, completion.tool_calls);
 }
-
-int32_t first_choice(const Mat<float>& logits, int64_t row) {
-  return arg_max(std::span(logits.row(row), static_cast<size_t>(logits.cols)));
-}
-
-}  // namespace
 
 std::string TaskScore::label() const { return size > 0 ? fmt::format("{}:{}", family, size) : family; }
 double TaskScore::accuracy() const { return mean(right, problems); }

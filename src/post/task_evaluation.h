@@ -57,6 +57,10 @@ TaskEvaluation evaluate_tasks(const Model& model, Runtime<float>& runtime, const
                               const ChatSetup& setup, const TaskEvaluationOptions& options,
                               const std::function<void(const TaskAnswer&)>& answer = {});
 
+/// Whether an answer came to its end and is right. `text` gets it, with its reasoning.
+bool is_right_answer(const Tokenizer& tokenizer, const Problem& problem, Think think, const Rollout& rollout,
+                     std::string& text);
+
 /// The prompt of a problem in a mode, ending in an open assistant turn.
 std::vector<int32_t> problem_prompt(const Tokenizer& tokenizer, const Problem& problem, Think think,
                                     Generation generation);

@@ -15,9 +15,17 @@
 
 namespace fathom {
 
+/// What a sampled answer is worth to a policy's gradient; of other documents empty.
+struct Credit {
+  double advantage = 0;
+  std::vector<double> sampled;    ///< log-probabilities of the labels in their order, when they were sampled
+  std::vector<double> reference;  ///< the same by the reference; empty without one
+  bool operator==(const Credit&) const = default;
+};
 /// One document of a row. labels[t] is the token after tokens[t], or kUnlearned.
 struct RowDocument {
   std::vector<int32_t> tokens, labels;
+  Credit credit = {};
 };
 inline constexpr int32_t kUnlearned = -100;
 /// Documents packed into one row; they do not see each other.

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "train/dataset.h"
+#include "train/policy.h"
 #include "train/recipe.h"
 
 namespace fathom {
@@ -17,6 +19,8 @@ struct PassOptions {
   AttentionStage attention = AttentionStage::sparse;
   int64_t micro_rows = 2048;  ///< tokens that are run at once
   int64_t keep_layers = 0;    ///< layers that are not run again on the way back
+  std::optional<PolicyOptions>
+      policy;  ///< learn(): the documents have credits, in the place of cross-entropy
 };
 
 /// The indexer's loss of one layer, summed over its queries.
@@ -30,6 +34,7 @@ struct PassFigures {
   int64_t labels = 0, tokens = 0;
   std::vector<IndexerFigures> indexer;            ///< per layer; queries 0 without indexer
   std::vector<std::vector<int64_t>> expert_load;  ///< per block, draft blocks last: tokens x k; empty: none
+  PolicyFigures policy;                           ///< of a policy's step
 };
 
 class Learner {

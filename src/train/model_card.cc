@@ -173,8 +173,12 @@ std::string stage_table(const Recipe& recipe) {
     std::string mixture;
     for (const auto& [source, weight] : s.mixture)
       mixture += fmt::format("{}{} {:g}", mixture.empty() ? "" : ", ", printable(source), weight);
+    if (s.kind == StageKind::grpo) {
+      mixture = "GRPO on its own answers: " +
+                (s.grpo.tasks.empty() ? std::string("all families") : printable(s.grpo.tasks, 300));
+    }
     out += fmt::format("| {} | {} | {} | {} | {} | {} | {:g} | {} |\n", printable(s.name), s.steps, s.row,
-                       s.batch, name(s.precision), name(s.attention), s.rate, mixture);
+                       s.step_tokens(), name(s.precision), name(s.attention), s.rate, mixture);
   }
   return out;
 }

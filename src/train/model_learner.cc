@@ -26,6 +26,7 @@ LossOptions loss_options(const PassOptions& options) {
   o.indexer_only = options.attention == AttentionStage::indexer;
   o.group_tokens = options.micro_rows;
   o.keep_layers = options.keep_layers;
+  if (options.policy) o.temperature = options.policy->temperature;
   return o;
 }
 
@@ -100,8 +101,25 @@ PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options
   AdapterGradients<float> blocks(table_.config(), adapted.empty() ? 1 : table_.adapter().scale(), adapted);
   LossExtras<float> extras;
   if (!adapted.empty()) extras.blocks = &blocks;
-  return figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, views, extras),
-                    options.attention);
+  if (!options.policy) {
+    return figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, views, extras),
+                      options.attention);
+  }
+  const PolicyObjective objective(documents, *options.policy);
+  std::vector<std::vector<double>> log_probs;
+  extras.objective = &objective;
+  extras.log_probs = &log_probs;
+  PassFigures figures =
+      figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, views, extras), options.attention);
+  figures.policy = objective.figures(log_probs);
+  return figures;
+}
+
+std::vector<std::vector<double>> ModelLearner::log_probs(const Row& documents, const PassOptions& options) {
+  const ArenaScope scope(arena_);
+  std::vector<std::vector<double>> out;
+  evaluate_loss<float>(context_, *model_, batch_of(documents), loss_options(options), &out);
+  return out;
 }
 
 PassFigures ModelLearner::evaluate(const Row& documents, const PassOptions& options) {

@@ -22,6 +22,11 @@ class ModelLearner : public Learner {
   PassFigures learn(const Row& documents, const PassOptions& options, float* gradients) override;
   void anticipate(const MasterWeights* older) override;
   PassFigures evaluate(const Row& documents, const PassOptions& options) override;
+  /// The model with the weights of the last refresh(), and what it is computed with: for its own answers.
+  const Model& model() const { return *model_; }
+  const Context<float>& context() const { return context_; }
+  /// [documents][T] log-probabilities of the labels, 0 where there is none.
+  std::vector<std::vector<double>> log_probs(const Row& documents, const PassOptions& options);
   /// Bytes of scratch memory held.
   int64_t scratch_bytes() const { return arena_.bytes(); }
   /// Adds the times of learn()'s parts to *times from now on; null: no longer.

@@ -46,8 +46,31 @@ void refuse(const std::string& where, const std::string& expected, const std::st
   bad_input("{}: expected {}, found {}", where, expected, found);
 }
 
+void check_grpo(const Recipe& recipe, const RecipeStage& s, const std::string& where) {
+  const GrpoOptions& g = s.grpo;
+  in_context(where + ".grpo", [&] { (void)g.mix(); });
+  if (s.attention != AttentionStage::sparse) {
+    refuse(where + ".attention", "sparse, as answers are written", std::string(name(s.attention)));
+  }
+  if (g.problems % g.updates != 0) {
+    refuse(where + ".grpo.updates", fmt::format("a divisor of problems ({})", g.problems),
+           std::to_string(g.updates));
+  }
+  if (g.max_tokens >= s.row) {
+    refuse(where + ".grpo.max_tokens", fmt::format("fewer than row ({}), which holds the prompt too", s.row),
+           std::to_string(g.max_tokens));
+  }
+  if (g.policy.kl > 0 && recipe.from.empty())
+    refuse(where + ".grpo.kl", "0, or from (the reference) beside it", "a new model");
+  if (recipe.guard.anticipate > 0) {
+    refuse("guard.anticipate", fmt::format("0, as {}.kind is \"grpo\"", where),
+           std::to_string(recipe.guard.anticipate));
+  }
+}
+
 void check_stage(const Recipe& recipe, const RecipeStage& s, const std::string& where) {
-  if (s.batch < s.row)
+  if (s.kind == StageKind::grpo) check_grpo(recipe, s, where);
+  if (s.kind == StageKind::data && s.batch < s.row)
     refuse(where + ".batch", fmt::format("at least row ({})", s.row), std::to_string(s.batch));
   if (s.batch_first > s.batch) {
     refuse(where + ".batch_first", fmt::format("at most batch ({})", s.batch), std::to_string(s.batch_first));
@@ -81,7 +104,8 @@ void check(const Recipe& r, const std::string& where) {
   }
   if (r.from.empty() && r.tokenizer.empty())
     refuse(where + ": tokenizer", "a path, as the model is new", "none");
-  if (r.data.empty()) refuse(where + ": data", "a source", "none");
+  const bool reads = std::ranges::any_of(r.stages, [](const auto& s) { return s.kind == StageKind::data; });
+  if (r.data.empty() && (reads || r.stages.empty())) refuse(where + ": data", "a source", "none");
   for (const auto& [name, data] : r.data) {
     const std::string at = where + ": data." + printable(name);
     if (name.empty() || name[0] == '.' || name.find('/') != name.npos) {
@@ -146,6 +170,11 @@ int64_t RecipeStage::rows(int64_t s) const {
   int64_t tokens = batch;
   if (batch_first > 0 && s < batch_ramp) tokens = batch_first + (batch - batch_first) * s / batch_ramp;
   return std::max<int64_t>(1, tokens / row);
+}
+
+int64_t RecipeStage::step_tokens() const {
+  if (kind == StageKind::data) return batch;
+  return grpo.problems / grpo.updates * grpo.group * row;
 }
 
 int64_t Recipe::steps() const {

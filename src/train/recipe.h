@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "train/document_maker.h"
+#include "train/grpo_options.h"
 #include "train/master_weights.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -25,8 +26,16 @@ enum class AttentionStage : uint8_t {
 };
 std::string_view name(AttentionStage stage);
 
+/// What a stage learns from.
+enum class StageKind : uint8_t {
+  data,  ///< the rows of its sources
+  grpo,  ///< its own answers to problems; no MTP loss, and row is a prompt with its answer
+};
+
 struct RecipeStage {
   std::string name;
+  StageKind kind = StageKind::data;
+  GrpoOptions grpo;  ///< of kind grpo
   int64_t steps = 0;
   int64_t row = 512;         ///< tokens of a row
   int64_t batch_first = 0;   ///< tokens of a step at the stage's beginning; 0: batch
@@ -50,6 +59,8 @@ struct RecipeStage {
   Schedule schedule() const;
   /// Rows of step s.
   int64_t rows(int64_t s) const;
+  /// Most tokens of a step.
+  int64_t step_tokens() const;
 };
 
 struct RecipeData {

@@ -138,14 +138,48 @@ void word_field(V& v, const char* key, const std::vector<std::string_view>& word
 }
 
 template <class V>
+void data_fields(V& v, RecipeStage& s) {
+  v.integer("batch", 2, int64_t{1} << 30, s.batch);
+  v.integer("batch_first", 0, int64_t{1} << 30, s.batch_first);
+  v.integer("batch_ramp", 0, int64_t{1} << 32, s.batch_ramp);
+  v.number("mtp_weight", 0, 10, s.mtp_weight);
+  v.number("mtp_weight_decay", 0, 10, s.mtp_weight_decay);
+  v.numbers("mixture", 1e-9, 1e9, s.mixture);
+}
+
+template <class V>
+void grpo_fields(V& v, GrpoOptions& g) {
+  constexpr int64_t kMost = 65536;
+  v.text("tasks", g.tasks);
+  v.integer("min_level", 1, Difficulty::kLevels, g.min_level);
+  v.integer("max_level", 1, Difficulty::kLevels, g.max_level);
+  v.number("off", 0, 1e6, g.off);
+  v.number("high", 0, 1e6, g.high);
+  v.number("max", 0, 1e6, g.max);
+  v.integer("problems", 1, kMost, g.problems);
+  v.integer("group", 2, kMost, g.group);
+  v.integer("updates", 1, kMost, g.updates);
+  v.integer("max_tokens", 1, int64_t{1} << 24, g.max_tokens);
+  v.integer("batch", 1, kMost, g.batch);
+  v.number("temperature", 0.01, 100, g.policy.temperature);
+  v.number("clip_low", 0, 1, g.policy.clip_low);
+  v.number("clip_high", 0, 1e6, g.policy.clip_high);
+  v.number("kl", 0, 1e6, g.policy.kl);
+}
+
+template <class V>
 void stage_fields(V& v, RecipeStage& s) {
   constexpr int64_t kMany = int64_t{1} << 32;
   v.text("name", s.name);
+  word_field(v, "kind", {"data", "grpo"}, s.kind);
   v.integer("steps", 1, kMany, s.steps);
   v.integer("row", 2, int64_t{1} << 24, s.row);
-  v.integer("batch", 2, int64_t{1} << 30, s.batch);
-  v.integer("batch_first", 0, int64_t{1} << 30, s.batch_first);
-  v.integer("batch_ramp", 0, kMany, s.batch_ramp);
+  if (s.kind == StageKind::data) {
+    data_fields(v, s);
+  } else {
+    s.mtp_weight = s.mtp_weight_decay = 0;
+    v.object("grpo", [&](auto& o) { grpo_fields(o, s.grpo); });
+  }
   v.number("rate", 0, 1, s.rate);
   v.number("adamw_rate", 0, 1, s.adamw_rate);
   v.number("vector_rate", 0, 1, s.vector_rate);
@@ -155,11 +189,8 @@ void stage_fields(V& v, RecipeStage& s) {
   word_field(v, "precision", {"fp32", "bf16", "fp8", "fp4"}, s.precision);
   word_field(v, "attention", {"dense", "indexer", "sparse"}, s.attention);
   v.number("indexer_weight", 0, 1e6, s.indexer_weight);
-  v.number("mtp_weight", 0, 10, s.mtp_weight);
-  v.number("mtp_weight_decay", 0, 10, s.mtp_weight_decay);
   v.number("balance_weight", 0, 10, s.balance_weight);
   v.number("bias_speed", 0, 1, s.bias_speed);
-  v.numbers("mixture", 1e-9, 1e9, s.mixture);
 }
 
 template <class V>

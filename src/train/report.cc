@@ -116,6 +116,8 @@ std::string summary(const RunLog& log) {
   if (log.seconds > 0) table.number("tokens a second", static_cast<double>(log.tokens) / log.seconds);
   table.number("last loss", last_of(log.curves, "loss"));
   table.number("last cross-entropy", last_of(log.curves, "lm"));
+  table.number("last mean reward", last_of(log.curves, "reward"));
+  table.number("last share of right answers", last_of(log.curves, "right"));
   for (const auto& [source, curve] : log.validation_bits) {
     if (!curve.points.empty())
       table.number("validation bits per byte, " + source, curve.points.back().second);
@@ -209,6 +211,13 @@ std::map<std::string, std::string> run_charts(const RunLog& log) {
   std::map<std::string, std::string> charts = {
       {"loss", named_chart(log, "Cross-entropy: next token (lm), the one after (mtp); dashed: events",
                            {"lm", "mtp"}, false, true)},
+      {"reward", named_chart(log, "Mean reward of the answers; share that is right, that ends by itself",
+                             {"reward", "right", "ended"}, false, true)},
+      {"answers", named_chart(log, "Tokens of an answer", {"answer_tokens"}, false, false)},
+      {"policy",
+       named_chart(log, "Entropy of the policy, KL to the reference", {"entropy", "kl"}, false, false)},
+      {"clipped", named_chart(log, "Share of tokens clipped, of problems with right and wrong answers",
+                              {"clipped", "contrast"}, false, false)},
       {"total loss", named_chart(log, "Loss in all, the indexer's included", {"loss"}, false, true)},
       {"validation", source_chart(log, "Validation, bits per byte", log.validation_bits)},
       {"validation loss", source_chart(log, "Validation loss", log.validation_loss)},
@@ -235,8 +244,9 @@ std::string run_report(const std::filesystem::path& folder) {
   out +=
       fmt::format("<title>{0}</title></head><body>\n<h1>{0}</h1>\n{1}", markup_escaped(name), summary(log));
   const auto charts = run_charts(log);
-  for (const char* chart : {"loss", "total loss", "validation", "validation loss", "rate", "norm", "balance",
-                            "load", "entropy", "dead", "captured", "indexer", "speed"}) {
+  for (const char* chart :
+       {"loss", "reward", "answers", "policy", "clipped", "total loss", "validation", "validation loss",
+        "rate", "norm", "balance", "load", "entropy", "dead", "captured", "indexer", "speed"}) {
     if (const auto found = charts.find(chart); found != charts.end()) out += found->second;
   }
   out += event_table(log);

@@ -25,6 +25,7 @@ struct TrainState {
   int64_t skipped = 0;  ///< steps that the guard did not take
   int64_t rollbacks = 0, anticipate_left = 0;
   DataPosition data;
+  std::vector<Row> practice;  ///< answers of a round that later steps learn from, by step
   std::vector<double> guard_loss, guard_norm;
   int64_t guard_skipped = 0;
   int64_t log_bytes = 0;  ///< length of log.jsonl at this point

@@ -39,7 +39,9 @@ void put(RunCurve& curve, double step, double value) {
   curve.points.emplace_back(step, value);
 }
 
-constexpr const char* kCurves[] = {"loss", "lm", "mtp", "balance", "norm", "rate", "adamw_rate", "packed"};
+constexpr const char* kCurves[] = {"loss",       "lm",       "mtp",     "balance", "norm",  "rate",
+                                   "adamw_rate", "packed",   "reward",  "right",   "ended", "answer_tokens",
+                                   "entropy",    "contrast", "clipped", "kl",      "drift"};
 
 class LogReader {
  public:

@@ -68,9 +68,13 @@ RunMemory run_memory(const Recipe& recipe, const ParamTable& table) {
     options.indexer_only = s.attention == AttentionStage::indexer;
     options.group_tokens = recipe.micro_rows;
     options.keep_layers = recipe.keep_layers;
-    m.scratch = std::max(m.scratch, training_memory(table.config(), options,
-                                                    std::min(recipe.micro_rows, s.batch), s.row, quantised)
-                                        .peak());
+    m.scratch =
+        std::max(m.scratch, training_memory(table.config(), options,
+                                            std::min(recipe.micro_rows, s.step_tokens()), s.row, quantised)
+                                .peak());
+  }
+  for (const RecipeStage& s : recipe.stages) {  // the reference: masters and copies of its own
+    if (s.kind == StageKind::grpo && s.grpo.policy.kl > 0) m.reference = m.weights + m.copies;
   }
   m.scratch += m.block_gradients;
   return m;

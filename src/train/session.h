@@ -20,7 +20,8 @@ struct RunMemory {
   int64_t copies = 0;           ///< compute copies of the largest stage
   int64_t block_gradients = 0;  ///< of adapters: those of the block under way; counted in scratch
   int64_t scratch = 0;          ///< streams and the largest layer's intermediate values, about
-  int64_t total() const { return weights + optimizer + gradients + copies + scratch; }
+  int64_t reference = 0;        ///< of a grpo stage with a KL
+  int64_t total() const { return weights + optimizer + gradients + copies + scratch + reference; }
 };
 
 /// What a run of the recipe takes, with this table of its parameters.

@@ -6,6 +6,53 @@
 #include "base/json_reader.h"
 
 namespace fathom {
+namespace {
+
+constexpr size_t kMaxAnswers = 1 << 20, kMaxTokens = 1 << 24;
+
+nlohmann::ordered_json practice_json(const std::vector<Row>& steps) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const Row& row : steps) {
+    nlohmann::ordered_json documents = nlohmann::ordered_json::array();
+    for (const RowDocument& d : row) {
+      documents.push_back({{"tokens", d.tokens},
+                           {"labels", d.labels},
+                           {"advantage", d.credit.advantage},
+                           {"sampled", d.credit.sampled},
+                           {"reference", d.credit.reference}});
+    }
+    out.push_back(std::move(documents));
+  }
+  return out;
+}
+
+std::vector<int32_t> ids_from(const JsonField& list) {
+  std::vector<int32_t> ids;
+  for (const JsonField& each : list.elements(kMaxTokens))
+    ids.push_back(static_cast<int32_t>(each.integer(kUnlearned, INT32_MAX)));
+  return ids;
+}
+std::vector<double> numbers_from(const JsonField& list) {
+  std::vector<double> numbers;
+  for (const JsonField& each : list.elements(kMaxTokens)) numbers.push_back(each.number(-1e300, 1e300));
+  return numbers;
+}
+
+std::vector<Row> practice_from(const JsonField& steps) {
+  std::vector<Row> out;
+  for (const JsonField& step : steps.elements(kMaxAnswers)) {
+    Row& row = out.emplace_back();
+    for (const JsonField& d : step.elements(kMaxAnswers)) {
+      row.push_back({ids_from(d.at("tokens")),
+                     ids_from(d.at("labels")),
+                     {d.at("advantage").number(-1e300, 1e300), numbers_from(d.at("sampled")),
+                      numbers_from(d.at("reference"))}});
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string to_json(const TrainState& s) {
   nlohmann::ordered_json sources = nlohmann::ordered_json::array(), waiting = sources;
@@ -23,6 +70,7 @@ std::string to_json(const TrainState& s) {
       {"anticipate_left", s.anticipate_left},
       {"data", {{"salt", s.data.salt}, {"rows", s.data.rows}, {"sources", sources}, {"waiting", waiting}}},
       {"guard", {{"loss", s.guard_loss}, {"norm", s.guard_norm}, {"skipped", s.guard_skipped}}},
+      {"practice", practice_json(s.practice)},
       {"log_bytes", s.log_bytes}};
   return out.dump(1) + "\n";
 }
@@ -58,6 +106,7 @@ TrainState train_state_from_json(std::string_view text, const std::string& where
     s.guard_norm.push_back(each.number(-1e300, 1e300));
   }
   s.guard_skipped = count(guard, "skipped");
+  if (const auto practice = root.find("practice")) s.practice = practice_from(*practice);
   return s;
 }
 

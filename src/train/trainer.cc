@@ -5,8 +5,6 @@
 #include <cmath>
 #include <csignal>
 #include <limits>
-#include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "base/error.h"
 
@@ -29,6 +27,7 @@ struct Trainer::Step {
   StepRates rates;
   double seconds = 0;
   int64_t rows = 0;
+  std::optional<PracticeFigures> practice;
 };
 
 Trainer::Trainer(const Recipe& recipe, const ParamTable& table, MasterWeights masters,
@@ -42,6 +41,11 @@ Trainer::Trainer(const Recipe& recipe, const ParamTable& table, MasterWeights ma
       optimizer_(table, recipe.optimizer),
       guard_(recipe.guard),
       gradients_(static_cast<size_t>(table.size())) {
+  if (std::ranges::any_of(recipe.stages, [](const RecipeStage& s) {
+        return s.kind == StageKind::grpo && s.grpo.policy.kl > 0;
+      })) {
+    initial_ = std::make_unique<MasterWeights>(masters_);
+  }
   const auto steps = folder_.checkpoints();
   if (steps.empty()) {
     folder_.truncate_log(0);
@@ -71,6 +75,7 @@ PassOptions Trainer::pass_options() const {
   options.indexer_weight = stage.indexer_weight;
   options.micro_rows = recipe_.micro_rows;
   options.keep_layers = recipe_.keep_layers;
+  if (stage.kind == StageKind::grpo) options.policy = stage.grpo.policy;
   if (stage.attention != AttentionStage::indexer) {
     const bool decaying = stage.schedule().decaying(state_.stage_step);
     options.mtp_weight = table_.mtp_blocks() == 0 ? 0 : decaying ? stage.mtp_weight_decay : stage.mtp_weight;
@@ -84,10 +89,15 @@ void Trainer::enter_stage() {
   std::vector<DataSource> sources;
   for (const RunData& data : data_) {
     const auto weight = stage.mixture.find(data.name);
-    if (!stage.mixture.empty() && weight == stage.mixture.end()) continue;
+    if (stage.kind != StageKind::data || (!stage.mixture.empty() && weight == stage.mixture.end())) continue;
     sources.push_back({data.name, data.train, stage.mixture.empty() ? 1.0 : weight->second, data.maker});
   }
   in_context(fmt::format("stage {}", stage.name.empty() ? std::to_string(state_.stage) : stage.name), [&] {
+    if (stage.kind == StageKind::grpo) {
+      if (!options_.practice) fail(ErrorCode::unsupported, "kind: expected data, found grpo");
+      practice_ = options_.practice(stage);
+      return;
+    }
     dataset_ =
         std::make_unique<Dataset>(sources, stage.row, recipe_.seed + static_cast<uint64_t>(state_.stage));
     if (!state_.data.sources.empty()) {
@@ -107,6 +117,23 @@ void Trainer::enter_stage() {
   learner_.reset();
   learner_ = options_.learner(table_, masters_, stage);
   if (older_ != nullptr) learner_->anticipate(older_.get());
+  reference_.reset();
+  if (stage.kind == StageKind::grpo && stage.grpo.policy.kl > 0) {
+    reference_ = options_.learner(table_, *initial_, stage);
+    reference_->refresh();
+  }
+}
+
+void Trainer::leave_stage() {
+  ++state_.stage;
+  state_.stage_step = 0;
+  state_.data = {};
+  state_.practice.clear();
+  dataset_.reset();
+  practice_.reset();
+  reference_.reset();
+  // Another loss, another precision: nothing to hold the next steps against.
+  guard_ = SpikeGuard(recipe_.guard);
 }
 
 bool Trainer::run() {
@@ -130,34 +157,52 @@ bool Trainer::run() {
     }
     if (state_.stage != at) continue;  // rolled back into an earlier stage
     validate();
-    ++state_.stage;
-    state_.stage_step = 0;
-    state_.data = {};
-    dataset_.reset();
-    guard_ =
-        SpikeGuard(recipe_.guard);  // another loss, another precision: nothing to hold the next steps against
+    leave_stage();
     checkpoint();
   }
   return true;
+}
+
+// The documents that a step learns from.
+void Trainer::draw(Step& step) {
+  const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
+  if (stage.kind == StageKind::data) {
+    step.rows = stage.rows(state_.stage_step);
+    for (int64_t i = 0; i < step.rows; ++i) {
+      for (RowDocument& document : dataset_->next_row()) step.documents.push_back(std::move(document));
+    }
+    return;
+  }
+  if (state_.practice.empty()) {
+    // As with data: another order after a rollback.
+    const uint64_t seed =
+        recipe_.seed + static_cast<uint64_t>(state_.stage) + state_.data.salt * 0x9E3779B97F4A7C15u;
+    PracticeRound round =
+        practice_->practise(*learner_, reference_.get(), seed, state_.stage_step / stage.grpo.updates);
+    step.practice = round.figures;
+    state_.practice = std::move(round.steps);
+  }
+  step.documents = std::move(state_.practice.front());
+  state_.practice.erase(state_.practice.begin());
+  step.rows = std::ssize(step.documents);
 }
 
 void Trainer::one_step() {
   const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
   const auto start = Clock::now();
   Step step;
-  step.rows = stage.rows(state_.stage_step);
-  for (int64_t i = 0; i < step.rows; ++i) {
-    for (RowDocument& document : dataset_->next_row()) step.documents.push_back(std::move(document));
-  }
   learner_->refresh();
+  draw(step);
   std::fill(gradients_.begin(), gradients_.end(), 0.0f);
-  step.figures = learner_->learn(step.documents, pass_options(), gradients_.data());
+  // All of a group's answers may be worth the same: nothing to learn.
+  const bool learns = !step.documents.empty();
+  if (learns) step.figures = learner_->learn(step.documents, pass_options(), gradients_.data());
   hold_equal_streams(table_, gradients_.data());
   inject(step);
   step.report =
       optimizer_.measure(*options_.pool, gradients_.data(), [this](const auto& p) { return trained(p); });
   // In the warm-up the indexer's loss is what is learned.
-  step.verdict = guard_.judge(step.figures.loss, step.report.norm, step.report.finite);
+  if (learns) step.verdict = guard_.judge(step.figures.loss, step.report.norm, step.report.finite);
   const double share = stage.schedule().share(state_.stage_step);
   const double adamw = stage.adamw_rate > 0 ? stage.adamw_rate : stage.rate;
   step.rates = {share * stage.rate, share * adamw,
@@ -169,7 +214,7 @@ void Trainer::one_step() {
   }
 
   for (const RowDocument& document : step.documents) state_.tokens += std::ssize(document.tokens);
-  state_.data = dataset_->position();
+  if (dataset_) state_.data = dataset_->position();
   step.seconds = seconds_since(start);
 
   StepRecord record;
@@ -178,11 +223,16 @@ void Trainer::one_step() {
   record.stage = stage.name;
   record.figures = step.figures;
   record.rate = step.rates.muon;
+  record.adamw_rate = step.rates.adamw;
+  record.policy = stage.kind == StageKind::grpo;
+  record.practice = step.practice;
   record.norm = step.report.norm;
   record.seconds = step.seconds;
   record.mtp_weight = pass_options().mtp_weight;
   record.tokens = state_.tokens;
-  record.packed = static_cast<double>(step.figures.tokens) / static_cast<double>(step.rows * stage.row);
+  if (learns) {
+    record.packed = static_cast<double>(step.figures.tokens) / static_cast<double>(step.rows * stage.row);
+  }
   record.verdict = step.verdict;
   record.skipped = std::ssize(step.report.skipped);
   record.skipped_experts = step.report.skipped_experts;
@@ -196,7 +246,7 @@ void Trainer::one_step() {
     learner_->anticipate(nullptr);
     older_.reset();
   }
-  log_step(step, record);
+  log_step(record);
   if (options_.on_step) options_.on_step(record);
   if (step.verdict.decision == SpikeDecision::rollback) roll_back(step.verdict);
 }
@@ -246,6 +296,7 @@ void Trainer::roll_back(const SpikeGuard::Verdict& verdict) {
   anticipate();
   ++state_.data.salt;
   state_.data.waiting.clear();
+  state_.practice.clear();
   log_event("rollback",
             fmt::format("from step {} to {}, in another order of the data, routing by the weights "
                         "of that checkpoint for {} steps",
@@ -278,77 +329,6 @@ void Trainer::checkpoint() {
   state_.guard_skipped = guard_.skipped;
   state_.log_bytes = folder_.log_bytes();
   folder_.save(state_, table_, masters_, optimizer_, recipe_.checkpoint_keep);
-}
-
-void Trainer::validate() {
-  const RecipeStage& stage = recipe_.stages[static_cast<size_t>(state_.stage)];
-  PassOptions options = pass_options();
-  // The warm-up's own passes end before the head: what its choices are worth is the loss with them.
-  if (options.attention == AttentionStage::indexer) options.attention = AttentionStage::sparse;
-  learner_->refresh();
-  nlohmann::ordered_json line = {{"event", "validation"}, {"step", state_.step}};
-  for (const RunData& data : data_) {
-    if (data.validation == nullptr) continue;
-    Row documents;
-    for (Row& row : validation_rows(*data.validation, stage.row, recipe_.validation_tokens)) {
-      for (RowDocument& document : row) documents.push_back(std::move(document));
-    }
-    if (documents.empty()) continue;
-    const PassFigures figures = learner_->evaluate(documents, options);
-    const ShardInfo& info = data.validation->info();
-    const double bytes =
-        info.labels > 0 ? static_cast<double>(info.label_bytes) / static_cast<double>(info.labels) : 0;
-    const double bits = bytes > 0 ? figures.lm / std::numbers::ln2 / bytes : 0;
-    line[data.name] = {{"loss", figures.lm}, {"bits_per_byte", bits}, {"labels", figures.labels}};
-    if (options_.on_message) {
-      options_.on_message(fmt::format("step {}: validation {}: loss {:.4f}, {:.4f} bits per byte",
-                                      state_.step, data.name, figures.lm, bits));
-    }
-  }
-  if (line.size() > 2) folder_.log(line.dump());
-}
-
-void Trainer::log_event(const std::string& event, const std::string& detail) {
-  folder_.log(nlohmann::ordered_json{{"event", event}, {"step", state_.step}, {"detail", detail}}.dump());
-  if (options_.on_message) options_.on_message(fmt::format("step {}: {}: {}", state_.step, event, detail));
-}
-
-void Trainer::log_step(const Step& step, const StepRecord& r) {
-  const PassFigures& f = step.figures;
-  nlohmann::ordered_json line = {{"step", r.step}, {"stage", r.stage}, {"loss", f.loss}};
-  // The indexer's warm-up has none of these.
-  if (recipe_.stages[static_cast<size_t>(state_.stage)].attention != AttentionStage::indexer) {
-    line.update({{"lm", f.lm}, {"mtp", f.mtp}, {"balance", f.balance}});
-  }
-  line.update(nlohmann::ordered_json{{"norm", r.norm},
-                                     {"rate", r.rate},
-                                     {"adamw_rate", step.rates.adamw},
-                                     {"tokens", r.tokens},
-                                     {"packed", r.packed},
-                                     {"mtp_weight", r.mtp_weight},
-                                     {"seconds", r.seconds},
-                                     {"skipped", state_.skipped},
-                                     {"without_gradient", r.skipped},
-                                     {"idle_experts", r.skipped_experts}});
-  if (r.verdict.decision != SpikeDecision::take) {
-    line["decision"] = name(r.verdict.decision);
-    line["loss_z"] = r.verdict.loss_z;
-    line["norm_z"] = r.verdict.norm_z;
-  }
-  for (size_t layer = 0; layer < f.expert_load.size(); ++layer) {
-    if (f.expert_load[layer].empty()) continue;
-    const LoadStatistics s = load_statistics(f.expert_load[layer]);
-    line["load"].push_back(
-        {{"layer", layer}, {"max", s.max_over_mean}, {"entropy", s.entropy}, {"dead", s.dead}});
-  }
-  for (size_t layer = 0; layer < f.indexer.size(); ++layer) {
-    const IndexerFigures& i = f.indexer[layer];
-    if (i.queries == 0) continue;
-    const auto n = static_cast<double>(i.queries);
-    line["indexer"].push_back(
-        {{"layer", layer}, {"kl", i.kl / n}, {"kl_uniform", i.kl_uniform / n}, {"captured", i.captured / n}});
-  }
-  folder_.log(line.dump());
 }
 
 std::vector<InjectedFault> parse_faults(const std::string& text) {

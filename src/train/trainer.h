@@ -9,6 +9,7 @@
 
 #include "train/balance.h"
 #include "train/learner.h"
+#include "train/practice.h"
 #include "train/run_folder.h"
 
 namespace fathom {
@@ -33,17 +34,20 @@ struct StepRecord {
   int64_t step = 0, steps = 0;  ///< done with this one; of the run
   std::string stage;
   PassFigures figures;
-  double rate = 0, norm = 0, seconds = 0, mtp_weight = 0;
+  double rate = 0, adamw_rate = 0, norm = 0, seconds = 0, mtp_weight = 0;
   int64_t tokens = 0;  ///< of the run so far
   double packed = 0;   ///< share of the rows that tokens fill
   SpikeGuard::Verdict verdict;
   int64_t skipped = 0,
-          skipped_experts = 0;       ///< tensors (or parts) without gradient, whole experts among them
-  std::vector<LoadStatistics> load;  ///< per learned layer
+          skipped_experts = 0;              ///< tensors (or parts) without gradient, whole experts among them
+  std::vector<LoadStatistics> load;         ///< per learned layer
+  bool policy = false;                      ///< a policy's step: figures.policy, and lm is its loss
+  std::optional<PracticeFigures> practice;  ///< of the round that began with this step
 };
 
 struct TrainerOptions {
   LearnerFactory learner;
+  PracticeFactory practice;  ///< of grpo stages; may be empty without such
   ThreadPool* pool = nullptr;
   const Kernels<float>* kernels = nullptr;
   std::vector<InjectedFault> faults;
@@ -68,13 +72,15 @@ class Trainer {
  private:
   struct Step;
   void enter_stage();
+  void leave_stage();
   void one_step();
+  void draw(Step& step);
   void take(const Step& step);
   void roll_back(const SpikeGuard::Verdict& verdict);
   void inject(Step& step);
   void validate();
   void checkpoint();
-  void log_step(const Step& step, const StepRecord& record);
+  void log_step(const StepRecord& record);
   void log_event(const std::string& event, const std::string& detail);
   bool trained(const TrainedParam& p) const;
   PassOptions pass_options() const;
@@ -91,9 +97,12 @@ class Trainer {
   TrainState state_;
   std::vector<float> gradients_;
   std::unique_ptr<MasterWeights> older_;  ///< of the last rollback, while they choose the routes
-  std::unique_ptr<Dataset> dataset_;
+  std::unique_ptr<Dataset> dataset_;      ///< of a data stage
   std::unique_ptr<Learner> learner_;
-  int64_t begun_ = 0;  ///< steps of this process
+  std::unique_ptr<Practice> practice_;      ///< of a grpo stage
+  std::unique_ptr<MasterWeights> initial_;  ///< what the run began with, where a KL asks for it
+  std::unique_ptr<Learner> reference_;      ///< over initial_
+  int64_t begun_ = 0;                       ///< steps of this process
 };
 
 }  // namespace fathom

@@ -63,6 +63,50 @@ TEST_CASE("after the indexer's warm-up the log has the loss with its choices, an
   CHECK(steps == 10);
 }
 
+TEST_CASE("post-training over kill -9 ends with the bits of one that ran through") {
+  const Folder folder;
+  const std::string text = folder.write("my.txt", story());
+  const auto base = run_fathom(
+      arguments(text, folder / "base", {"--set", "stages.0.steps=2", "--set", "stages.1.steps=2"}), "", 120);
+  CAPTURE(base.err);
+  REQUIRE(base.status == 0);
+  // A model that knows nothing: it learns from the balance loss, and the KL holds it where it began.
+  const auto grpo = [&](const std::string& out, std::vector<std::string> more) {
+    std::vector<std::string> args = {"train", "recipes/grpo.json", "--from", (folder / "base") + "/model",
+                                     "--out", folder / out};
+    for (const char* set : {"stages.0.steps=8", "stages.0.warmup=0", "stages.0.grpo.problems=4",
+                            "stages.0.grpo.group=3", "stages.0.grpo.updates=4", "stages.0.grpo.max_tokens=5",
+                            "stages.0.grpo.kl=0.5", "stages.0.balance_weight=0.1", "checkpoint_every=3"}) {
+      args.insert(args.end(), {"--set", set});
+    }
+    args.insert(args.end(), more.begin(), more.end());
+    return run_fathom(args, "", 120);
+  };
+  const auto whole = grpo("whole", {});
+  CAPTURE(whole.err);
+  REQUIRE(whole.status == 0);
+  CHECK(whole.err.find(", reference ") != std::string::npos);
+  CHECK(whole.err.find("reward 0.000") != std::string::npos);
+  CHECK(curve(folder / "whole").size() == 8);
+  CHECK(grpo("killed", {"--inject", "kill@6", "--threads", "1"}).status ==
+        137);  // step 3 of the second round
+  CHECK(run_fathom({"train", "--resume", folder / "killed", "--inject", "kill@4"}, "", 120).status == 137);
+  const auto resumed = run_fathom({"train", "--resume", folder / "killed"}, "", 120);
+  CAPTURE(resumed.err);
+  REQUIRE(resumed.status == 0);
+  CHECK(curve(folder / "killed") == curve(folder / "whole"));
+  const std::string weights = "/checkpoints/step-00000008/model.safetensors";
+  CHECK(bytes_of((folder / "killed") + weights) == bytes_of((folder / "whole") + weights));
+  CHECK(bytes_of((folder / "whole") + weights) !=
+        bytes_of((folder / "whole") + "/checkpoints/step-00000006/model.safetensors"));
+  CHECK(bytes_of((folder / "whole") + "/report.html").find("Mean reward") != std::string::npos);
+  const auto seed = grpo("seed", {"--set", "seed=2"});
+  CHECK(curve(folder / "seed") != curve(folder / "whole"));
+  const auto tight = grpo("tight", {"--set", "stages.0.row=8"});
+  CHECK(tight.status == 1);
+  CHECK(tight.err.find("row: expected room for prompts of") != std::string::npos);
+}
+
 TEST_CASE("mistakes are errors before anything is trained") {
   const Folder folder;
   const std::string text = folder.write("my.txt", story());

@@ -58,6 +58,50 @@ TEST_CASE("any field can be overridden") {
   CHECK(r.data.at("books").path == "elsewhere");
 }
 
+TEST_CASE("a grpo stage has fields of its own") {
+  const std::string text =
+      R"({"from": "x", "guard": {"anticipate": 0}, "stages": [{"kind": "grpo", "steps": 3,
+    "row": 300, "grpo": {"tasks": "add,mul:2*3", "off": 2, "high": 0, "problems": 8, "group": 4, "updates": 2,
+                         "max_tokens": 200, "kl": 0.01, "clip_high": 0.3}}]})";
+  const Recipe r = Recipe::parse(text, "r.json", "");
+  const RecipeStage& stage = r.stages[0];
+  CHECK(stage.kind == StageKind::grpo);
+  CHECK(stage.mtp_weight == 0);
+  CHECK(stage.step_tokens() == 4 * 4 * 300);
+  CHECK(stage.grpo.policy.clip_high == 0.3);
+  const TaskMix mix = stage.grpo.mix();
+  CHECK(mix.families.size() == 2);
+  CHECK(mix.off == 2);
+  CHECK(mix.high == 0);
+  CHECK(!mix.held_out);
+  const std::string written = r.to_json();
+  CHECK(Recipe::parse(written, "w.json", "").to_json() == written);
+
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"stages.0.grpo.group=1"}, "stages[0].grpo.group: expected"},
+      {{"stages.0.grpo.tasks=juggling"}, "stages[0].grpo: tasks: task: expected one of"},
+      {{"stages.0.grpo.max=-1"}, "stages[0].grpo.max: expected"},
+      {{"stages.0.grpo.off=0"}, "stages[0].grpo: shares of the modes: expected one above 0"},
+      {{"stages.0.grpo.min_level=4", "stages.0.grpo.max_level=2"}, "stages[0].grpo: level: expected"},
+      {{"stages.0.grpo.updates=3"}, "stages[0].grpo.updates: expected a divisor of problems (8), found 3"},
+      {{"stages.0.grpo.max_tokens=300"}, "stages[0].grpo.max_tokens: expected fewer than row (300)"},
+      {{"stages.0.grpo.temperature=0"}, "stages[0].grpo.temperature: expected"},
+      {{"stages.0.grpo.colour=red"}, "stages[0].grpo.colour: expected one of"},
+      {{"stages.0.attention=dense"}, "stages[0].attention: expected sparse, as answers are written"},
+      {{"stages.0.batch=512"}, "stages[0].batch: expected one of"},
+      {{"stages.0.kind=sft"}, "stages[0].kind: expected data or grpo"},
+      {{"stages.0.kind=data"}, "stages[0].grpo: expected one of"},
+      {{"guard.anticipate=5"}, "guard.anticipate: expected 0, as r.json: stages[0].kind is \"grpo\""},
+      {{"from=null", "model={\"model_type\": \"deepseek_v4\"}", "tokenizer=t"}, "r.json: "},
+  };
+  for (const auto& [overrides, expected] : cases) {
+    CAPTURE(expected);
+    const std::string found = problem(text, overrides);
+    CAPTURE(found);
+    CHECK(found.find(expected) != std::string::npos);
+  }
+}
+
 TEST_CASE("mistakes are named") {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"stages.0.stpes=3"}, "r.json: stages[0].stpes: expected one of"},

@@ -185,6 +185,77 @@ TEST_CASE("stopped and crashed runs end with the bits of one that ran through") 
   CHECK(bench.curve("crashed") == curve);
 }
 
+namespace {
+
+// Answers that depend on the weights, as real ones do.
+class ToyPractice : public Practice {
+ public:
+  explicit ToyPractice(int64_t updates) : updates_(updates) {}
+  PracticeRound practise(Learner& learner, Learner* reference, uint64_t seed, int64_t round) override {
+    const double lm = learner.evaluate({}, {}).lm, other = reference ? reference->evaluate({}, {}).lm : 0;
+    PracticeRound out;
+    for (int64_t u = 0; u < updates_; ++u) {
+      Row& row = out.steps.emplace_back();
+      if ((round + u) % 4 == 3) continue;  // all answers alike
+      RowDocument d;
+      for (uint64_t t = 0; t < 6; ++t) {
+        d.tokens.push_back(static_cast<int32_t>(philox(seed, static_cast<uint64_t>(round), t)[0] % 60));
+        d.labels.push_back(t < 2 ? kUnlearned : 7);
+      }
+      d.tokens[0] = static_cast<int32_t>(std::bit_cast<uint64_t>(lm + other) % 50);
+      d.credit = {0.1, {-lm / 3, -1.0 / 3, -2, -1e-9}, {}};
+      row.push_back(std::move(d));
+    }
+    out.figures.answers = 8;
+    out.figures.right = 2;
+    out.figures.reward = lm;
+    return out;
+  }
+
+ private:
+  int64_t updates_;
+};
+
+}  // namespace
+
+TEST_CASE("post-training: the answers of a round outlive a crash within it") {
+  Bench bench;
+  bench.recipe = Recipe::parse(R"({"seed": 5, "from": "x", "data": {"a": "a"}, "checkpoint_every": 5,
+    "guard": {"least": 99, "anticipate": 0}, "stages": [
+      {"steps": 4, "row": 16, "batch": 64, "rate": 0.002, "precision": "fp32"},
+      {"steps": 17, "row": 32, "rate": 0.002, "precision": "fp32", "kind": "grpo",
+       "grpo": {"tasks": "add", "problems": 3, "group": 2, "updates": 3, "max_tokens": 8, "kl": 0.1}}]})",
+                               "recipe", "");
+  const auto options = [&](int64_t* crash = nullptr) {
+    TrainerOptions o = bench.options(crash);
+    o.practice = [](const RecipeStage& s) { return std::make_unique<ToyPractice>(s.grpo.updates); };
+    return o;
+  };
+  const auto whole = bench.run("whole", options());
+  REQUIRE(bench.curve("whole").size() == 21);
+  int rounds = 0;
+  for (const auto& line : bench.log("whole")) {
+    rounds += line.contains("reward");
+    if (line.contains("reward")) CHECK(line["right"] == 0.25);
+    if (line.contains("clipped")) CHECK(!line.contains("lm"));
+  }
+  CHECK(rounds == 6);
+  for (int64_t crash : {7, 4, 6}) {
+    RunFolder run = bench.open("crashed");
+    Trainer trainer(bench.recipe, bench.table, initial_weights(bench.table, {}), bench.data, run,
+                    options(&crash));
+    CHECK_THROWS(trainer.run());
+    const auto state = test::read_json(run.checkpoint(run.checkpoints().back()) / "state.json");
+    if (run.checkpoints().back() == 5) CHECK(state["practice"].size() == 2);  // of three steps
+  }
+  CHECK(same(bench.run("crashed", options()), whole));
+  CHECK(bench.curve("crashed") == bench.curve("whole"));
+  // Without anyone to ask for answers.
+  RunFolder run = bench.open("mute");
+  Trainer mute(bench.recipe, bench.table, initial_weights(bench.table, {}), bench.data, run, bench.options());
+  CHECK_THROWS_WITH_AS(mute.run(), doctest::Contains("kind: expected data, found grpo"), Error);
+}
+
 TEST_CASE("another number of threads gives the same bits") {
   Bench bench;
   const auto two = bench.run("two", bench.options());

@@ -34,6 +34,7 @@ struct LossOptions {
   /// the forward pass instead of running again: the same bits, less work, more memory for each token of a
   /// group.
   int64_t keep_layers = 0;
+  double temperature = 1;                ///< what the main model's logits are divided by
   RouteRecord* record_routes = nullptr;  ///< filled by evaluate_loss()
   const RouteRecord* routes = nullptr;   ///< instead of what learned routers would choose
 };
@@ -60,12 +61,25 @@ class BlockGradients {
   virtual void end(const Context<Real>& ctx, int64_t layer, const BlockParams<Mat<Real>>& gradients) = 0;
 };
 
+/// A loss of the labels' log-probabilities, in the place of their cross-entropy: a policy's.
+class LabelObjective {
+ public:
+  struct Term {
+    double value = 0;
+    double slope = 0;  ///< derivative of the value by the log-probability
+  };
+  virtual ~LabelObjective() = default;
+  /// Of the label at a position of a document of the batch.
+  virtual Term term(size_t document, int64_t position, double log_prob) const = 0;
+};
+
 /// What else a pass may give or take; null: nothing.
 template <class Real>
 struct LossExtras {
   BlockGradients<Real>* blocks = nullptr;  ///< takes the blocks' gradients in the place of `grads`
   /// Gets [documents][T] log-probabilities of the labels, 0 where masked.
   std::vector<std::vector<double>>* log_probs = nullptr;
+  const LabelObjective* objective = nullptr;  ///< of the main model's labels; `lm` is then its mean
 };
 
 /// Adds the gradient of the loss to `grads`, where a matrix without data is frozen. The same bits for any

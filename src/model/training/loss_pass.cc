@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "model/batch_angles.h"
 #include "model/embedding.h"
-#include "model/head.h"
 #include "model/instantiate.h"
 #include "model/mtp.h"
 #include "model/training/router_trace.h"
@@ -178,7 +177,7 @@ void LossPass<Real>::run_part(const LossPart& part) {
   if (part.losses) {
     const LabelRows labels(part.first, part.last, part.from, part.to, batch_, rows, false);
     report_.lm += loss(w_.head, keep ? &grads_->head : nullptr, labels, 1.0, report_.labels, streams.back(),
-                       d_streams, extras_.log_probs);
+                       d_streams, true);
   }
   if (options_.mtp_weight != 0 && !options_.indexer_only) mtp(part, streams.back(), d_streams);
   if (!keep) return;
@@ -321,7 +320,7 @@ void LossPass<Real>::mtp(const LossPart& part, Mat<const Real> streams, Mat<Real
   const LabelRows labels(part.first, part.last, part.from, part.to, batch_, rows, true);
   const Mat<Real> d = keep ? ctx_.scratch(x.rows, x.cols) : Mat<Real>{};
   report_.mtp += loss(w.head, keep ? &grads_->mtp[0].head : nullptr, labels, options_.mtp_weight,
-                      report_.mtp_labels, after, d, nullptr);
+                      report_.mtp_labels, after, d, false);
   if (!keep) return;
   backward(layer, slot, angles, again, before, kept ? &*kept : nullptr, d, grads_->mtp[0].block);
   const Mat<Real> d_x = ctx_.scratch(x.rows, x.cols);
@@ -333,40 +332,6 @@ void LossPass<Real>::mtp(const LossPart& part, Mat<const Real> streams, Mat<Real
       for (int64_t c = 0; c < d_x.cols; ++c) out[c] += d_x.row(t)[c];
     }
   });
-}
-
-template <class Real>
-double LossPass<Real>::loss(const HeadParams<WeightView>& head, const HeadParams<Mat<Real>>* grad,
-                            const LabelRows& labels, double factor, int64_t count, Mat<const Real> streams,
-                            Mat<Real> d_streams, std::vector<std::vector<double>>* log_probs) {
-  const ArenaScope scope(ctx_.arena());
-  const StepTimer timer(ctx_.times ? &ctx_.times->head : nullptr);
-  const Mat<Real> picked = gather(streams, labels.rows);
-  std::vector<double> losses(labels.rows.size());
-  std::vector<Real> factors;
-  for (const float weight : labels.weights) {
-    factors.push_back(static_cast<Real>(factor * static_cast<double>(weight) / static_cast<double>(count)));
-  }
-  const HeadLabels<Real> head_labels{labels.labels.data(), factors.data()};
-  if (grad) {
-    const HeadGradients<Real> gradients{ctx_.scratch(picked.rows, picked.cols), *grad, grads_->lm_head};
-    head_loss<Real>(ctx_, config_, head, w_.lm_head, picked, head_labels, losses.data(), &gradients);
-    std::fill_n(d_streams.data, d_streams.rows * d_streams.cols, Real(0));
-    for (size_t i = 0; i < labels.rows.size(); ++i) {
-      std::copy_n(gradients.d_streams.row(static_cast<int64_t>(i)), picked.cols,
-                  d_streams.row(labels.rows[i]));
-    }
-  } else {
-    head_loss<Real>(ctx_, config_, head, w_.lm_head, picked, head_labels, losses.data(), nullptr);
-  }
-  double sum = 0;
-  for (size_t i = 0; i < losses.size(); ++i) {
-    sum += static_cast<double>(labels.weights[i]) * losses[i];
-    if (log_probs) {
-      (*log_probs)[labels.documents[i]][static_cast<size_t>(labels.positions[i])] = -losses[i];
-    }
-  }
-  return sum;
 }
 
 template <class Real>

@@ -56,8 +56,7 @@ class LossPass {
   /// Sum of the weighted losses of labelled rows; sets d_streams, whose other rows are zero, to the gradient
   /// of `factor` times their mean over `count` labels.
   double loss(const HeadParams<WeightView>& head, const HeadParams<Mat<Real>>* grad, const LabelRows& labels,
-              double factor, int64_t count, Mat<const Real> streams, Mat<Real> d_streams,
-              std::vector<std::vector<double>>* log_probs);
+              double factor, int64_t count, Mat<const Real> streams, Mat<Real> d_streams, bool main);
 
   LayerKvGrad<Real>* carried(int64_t layer) {
     return carried_.empty() ? nullptr : &carried_[static_cast<size_t>(layer)];
