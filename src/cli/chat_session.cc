@@ -33,6 +33,7 @@ ChatSession::ChatSession(OpenedModel model, GenerationOptions options)
       options_(std::move(options)),
       setup_(options_.setup(model_)),
       thinking_(parse_think(options_.think, setup_.generation)),
+      prices_(options_.prices.list()),
       session_(*model_.model, *model_.runtime) {
   session_.limit_memory(model_.memory_bytes);
 }
@@ -122,7 +123,7 @@ void ChatSession::answer(const std::string& text, bool terminal) {
     const GenerateResult result = generate(session_, model_.tokenizer, prompt.ids, generate_options, events);
     view.finish();
     clear_interrupt();
-    last_stats_ = stats_line(model_, session_, result, setup_.stop_tokens);
+    last_stats_ = stats_line(model_, session_, result, setup_.stop_tokens, prices_);
     last_reasoning_ = result.completion.reasoning_content;
     ChatMessage reply{Role::assistant, result.completion.content};
     reply.reasoning_content = result.completion.reasoning_content;

@@ -37,6 +37,7 @@ class ChatSession {
   GenerationOptions options_;
   ChatSetup setup_;
   ThinkingSetting thinking_;
+  PriceList prices_;
   Session session_;
   std::vector<ChatMessage> messages_;  // without the system message
   std::string last_stats_, last_reasoning_;

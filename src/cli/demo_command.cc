@@ -21,6 +21,7 @@ struct DemoOptions {
 void run(const DemoOptions& options) {
   const OpenedModel model = open_model(options.model, DefaultNumerics::fast, TokenizerUse::needed);
   GenerationOptions generation;
+  const PriceList prices;
   const ChatSetup setup = generation.setup(model);
   fmt::print("{} ({})\nQ: {}\n", printable(model.path.filename().string(), 400),
              printable(model.path.string(), 400), options.question);
@@ -39,7 +40,7 @@ void run(const DemoOptions& options) {
     if (!r.completion.reasoning_content.empty())
       fmt::print("  thinking: {}\n", r.completion.reasoning_content);
     fmt::print("  answer:   {}\n  {}\n", r.completion.content,
-               stats_line(model, session, r, setup.stop_tokens));
+               stats_line(model, session, r, setup.stop_tokens, prices));
   }
 }
 

@@ -5,13 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <random>
 
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/number_checks.h"
 #include "cli/say.h"
-#include "engine/price.h"
 
 namespace fathom::cli {
 
@@ -31,6 +31,7 @@ void GenerationOptions::add_to(CLI::App& command) {
   command.add_option("--logit-bias", logit_bias, "ID=VALUE, repeatable; -100 bans a token");
   command.add_option("--seed", seed, "Random seed (default: drawn)")->check(whole_number(0, UINT64_MAX));
   command.add_option("--stop", stops, "Stop string, repeatable");
+  prices.add_to(command);
 }
 
 ChatSetup GenerationOptions::setup(const OpenedModel& model) const {
@@ -71,21 +72,24 @@ GenerateOptions GenerationOptions::resolve(const ChatSetup& setup, const Thinkin
 }
 
 std::string stats_line(const OpenedModel& model, const Session& session, const GenerateResult& result,
-                       const std::vector<int32_t>& stop_tokens) {
+                       const std::vector<int32_t>& stop_tokens, const PriceList& prices) {
   const auto rate = [](int64_t tokens, double seconds) {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
   };
   const int64_t out = result.answer_tokens(stop_tokens);
-  const AnswerPrice price = price_of(price_table(kDefaultPriceTable).of(model.path.filename().string()),
-                                     result.prompt_tokens, result.cached_tokens, out);
+  const ModelPrice price = prices.at(model.path.filename().string(), std::time(nullptr));
+  const AnswerPrice cost =
+      price.of(result.prompt_tokens, result.cached_tokens, out,
+               result.prefill_seconds + result.decode_seconds, result.prefill_seconds, result.decode_seconds);
   return fmt::format(
       "{} tokens read ({} cached) in {:.3f} s, {:.0f}/s; {} written ({} thinking) in {:.3f} s, {:.1f}/s; "
-      "KV {} bytes at {} tokens; ${} at {} prices; {} numerics, {}, {} thread{}",
+      "KV {} bytes at {} tokens; {}{} at {} prices; {} numerics, {}, {} thread{}",
       result.prompt_tokens, result.cached_tokens, result.prefill_seconds,
       rate(result.prompt_tokens, result.prefill_seconds), out, result.reasoning_tokens, result.decode_seconds,
       rate(static_cast<int64_t>(result.ids.size()), result.decode_seconds), session.state().bytes().total(),
-      session.position(), decimal(price.total), kDefaultPriceTable, name(model.runtime->numerics().mode),
-      name(model.runtime->target()), model.runtime->threads(), model.runtime->threads() == 1 ? "" : "s");
+      session.position(), price.currency == "USD" ? "$" : price.currency + " ", decimal(cost.total),
+      price.table, name(model.runtime->numerics().mode), name(model.runtime->target()),
+      model.runtime->threads(), model.runtime->threads() == 1 ? "" : "s");
 }
 
 Progress prefill_bar() {

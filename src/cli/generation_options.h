@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/common_options.h"
+#include "cli/price_options.h"
 #include "engine/chat_setup.h"
 
 namespace fathom::cli {
@@ -17,6 +18,7 @@ struct GenerationOptions {
   std::vector<std::string> logit_bias;  ///< ID=VALUE
   std::vector<std::string> stops;
   std::string think = "high", system, prompt_encoding;
+  PriceOptions prices;
 
   void add_to(CLI::App& command);
   /// The folder's defaults overridden by what was given. `thinking` decides the default length.
@@ -27,7 +29,7 @@ struct GenerationOptions {
 
 /// Seconds and tokens of an answer in one line: "12 tokens read in 0.01 s (1,234/s), ...".
 std::string stats_line(const OpenedModel& model, const Session& session, const GenerateResult& result,
-                       const std::vector<int32_t>& stop_tokens);
+                       const std::vector<int32_t>& stop_tokens, const PriceList& prices);
 
 /// Prompt reading shown as a bar with rate and time left, on standard error and only on a terminal.
 Progress prefill_bar();

@@ -66,6 +66,7 @@ nlohmann::ordered_json to_json(const RunOptions& options, const OpenedModel& mod
 
 void run(const RunOptions& options) {
   const std::string text = options.prompt ? *options.prompt : without_final_newline(read_stdin());
+  const PriceList prices = options.generation.prices.list();
   const OpenedModel model = open_model(options.model, DefaultNumerics::fast, TokenizerUse::needed);
   const Tokenizer& tokenizer = *model.tokenizer;
   const ChatSetup setup = options.generation.setup(model);
@@ -100,7 +101,7 @@ void run(const RunOptions& options) {
   } else {
     view.finish();
   }
-  if (options.stats) say("{}\n", stats_line(model, session, result, setup.stop_tokens));
+  if (options.stats) say("{}\n", stats_line(model, session, result, setup.stop_tokens, prices));
   std::fflush(stdout);
   if (result.finish == FinishReason::interrupted) throw ExitStatus{130};
 }

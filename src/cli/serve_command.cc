@@ -7,19 +7,19 @@
 #include <cctype>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
-#include <set>
 #include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
-#include "cli/common_options.h"
 #include "cli/interrupt.h"
+#include "cli/price_options.h"
 #include "cli/say.h"
+#include "cli/serve_models.h"
 #include "cli/server_log.h"
 #include "cli/service_manager.h"
-#include "engine/serving/model_identity.h"
 #include "server/http/listener.h"
 #include "server/service/keys.h"
 #include "server/service/ledger.h"
@@ -32,18 +32,14 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 struct ServeArguments {
-  ModelOptions model;
-  std::vector<std::string> models;  // PATH or NAME=PATH
-  std::string name;                 // of the first model; empty: its folder's
+  ServeModelOptions models;
   std::string log = "-";
   std::string tls_cert, tls_key;
-  std::string host = "127.0.0.1", keys, config, ledger, cache = "1G", cache_dir, cache_disk = "16G";
-  std::string prompt_encoding;
+  std::string host = "127.0.0.1", keys, config, ledger;
   std::vector<std::string> allow_hosts, cors_origins;
-  std::string price_table = std::string(kDefaultPriceTable);
+  PriceOptions prices;
   bool no_auth = false, any_model = false, log_prompts = false, strict_fields = false, no_extensions = false;
-  int port = 8080, io_threads = 2, max_rows = 256, max_queue = 1024, drain_seconds = 30;
-  double queue_seconds = 600, max_seconds = 0;
+  int port = 8080, io_threads = 2, drain_seconds = 30;
   int64_t max_connections = 16'384;
   std::string max_body = "64M";
 };
@@ -91,10 +87,12 @@ void read_config(CLI::App& command, const std::string& path) {
         option->add_result(*text);
       } else if (const auto number = value.value_exact<int64_t>()) {
         option->add_result(std::to_string(*number));
+      } else if (const auto real = value.value_exact<double>()) {
+        option->add_result(fmt::format("{}", *real));
       } else if (const auto flag = value.value_exact<bool>()) {
         option->add_result(*flag ? "true" : "false");
       } else {
-        bad_input("{}: {}: expected a text, an integer, true or false, found something else", where,
+        bad_input("{}: {}: expected a text, a number, true or false, found something else", where,
                   printable(name));
       }
     };
@@ -105,77 +103,6 @@ void read_config(CLI::App& command, const std::string& path) {
     }
     option->run_callback();
   }
-}
-
-// "PATH" or "NAME=PATH"; what exists as it stands is a path.
-// @param folders of states on disk that are taken: each has one writer
-std::unique_ptr<server::ServedModel> serve_model(const ServeArguments& arguments, const std::string& model,
-                                                 std::set<std::filesystem::path>& folders) {
-  std::string own_name;
-  ModelOptions model_options = arguments.model;
-  model_options.model = model;
-  const size_t equals = model.find('=');
-  if (equals != std::string::npos && !find_model(model)) {
-    own_name = model.substr(0, equals);
-    model_options.model = model.substr(equals + 1);
-    const bool good = !own_name.empty() && own_name.size() <= 128 &&
-                      own_name.find_first_not_of(
-                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                          "0123456789._:/-") == std::string::npos;
-    if (!good)
-      bad_input("model: expected a name of letters, digits and ._:/-, found '{}'", printable(own_name, 64));
-  }
-  OpenedModel opened = open_model(model_options, DefaultNumerics::fast, TokenizerUse::needed);
-  auto served = std::make_unique<server::ServedModel>();
-  std::filesystem::path path = opened.path;
-  if (path.filename().empty()) path = path.parent_path();
-  served->name = own_name.empty() ? path.stem().string() : own_name;
-  served->model = opened.model;
-  served->tokenizer = opened.tokenizer;
-  served->setup = read_chat_setup(model_folder(opened.path),
-                                  opened.model->weights().checkpoint().config_json(), opened.model->config());
-  if (!arguments.prompt_encoding.empty())
-    served->setup.generation = parse_generation(arguments.prompt_encoding);
-  served->fingerprint =
-      server::fingerprint_of(*opened.model, *opened.runtime, served->setup.generation, FATHOM_VERSION);
-  EngineThreadOptions options;
-  options.scheduler.max_sequences = arguments.max_rows;
-  options.scheduler.cache_bytes = arguments.cache == "0" ? 0 : parse_bytes(arguments.cache, "--cache");
-  options.scheduler.memory_bytes = opened.memory_bytes;
-  options.scheduler.queue_seconds = arguments.queue_seconds;
-  options.scheduler.answer_seconds = arguments.max_seconds;
-  if (!arguments.cache_dir.empty()) {
-    DiskCacheOptions& disk = options.scheduler.disk;
-    disk.identity = model_identity(*opened.model, *opened.runtime);
-    disk.folder = std::filesystem::path(arguments.cache_dir) / disk.identity;
-    disk.has_siblings = true;
-    if (!folders.insert(disk.folder).second)
-      bad_input("model: expected different models beside --cache-dir, found one twice");
-    disk.max_bytes = parse_bytes(arguments.cache_disk, "--cache-disk");
-    disk.log = [](const std::string& text) { say("fathom: {}\n", text); };
-  }
-  options.max_queue = arguments.max_queue;
-  served->engine =
-      std::make_unique<EngineThread>(opened.model, std::move(opened.runtime), opened.tokenizer, options);
-  return served;
-}
-
-std::vector<std::unique_ptr<server::ServedModel>> serve_models(const ServeArguments& arguments) {
-  std::vector<std::unique_ptr<server::ServedModel>> models;
-  if (arguments.models.size() > 1 && !arguments.model.adapter.empty())
-    bad_input("adapter: expected one model beside it, found {}", arguments.models.size());
-  std::set<std::filesystem::path> folders;
-  if (arguments.models.empty()) models.push_back(serve_model(arguments, "", folders));
-  for (const std::string& model : arguments.models) models.push_back(serve_model(arguments, model, folders));
-  if (!arguments.name.empty()) models.front()->name = arguments.name;
-  for (size_t i = 0; i < models.size(); ++i) {
-    for (size_t k = 0; k < i; ++k) {
-      if (models[i]->name == models[k]->name)
-        bad_input("model: expected each name once, found '{}' twice (give NAME=PATH)",
-                  printable(models[i]->name, 64));
-    }
-  }
-  return models;
 }
 
 // What to do next, for people.
@@ -214,7 +141,6 @@ void serve(CLI::App& command, ServeArguments& arguments) {
     bad_input("{}: expected a file beside --{}, found none", cert ? "tls-key" : "tls-cert",
               cert ? "tls-cert" : "tls-key");
   }
-  (void)price_table(arguments.price_table);
   server::ServiceOptions options;
   options.version = FATHOM_VERSION;
   options.bind_host = arguments.host;
@@ -223,7 +149,7 @@ void serve(CLI::App& command, ServeArguments& arguments) {
   options.any_host = !loopback && arguments.no_auth;
   options.strict_fields = arguments.strict_fields;
   options.extensions = !arguments.no_extensions;
-  options.price_table = arguments.price_table;
+  options.prices = arguments.prices.list();
   options.any_model = arguments.any_model;
   options.log_prompts = arguments.log_prompts;
   std::unique_ptr<ServerLog> log;  // ends after the service
@@ -232,8 +158,10 @@ void serve(CLI::App& command, ServeArguments& arguments) {
   std::unique_ptr<server::Keys> keys;
   if (!arguments.keys.empty()) keys = server::Keys::open(arguments.keys);
   std::unique_ptr<server::Ledger> ledger;
-  if (!arguments.ledger.empty()) ledger = std::make_unique<server::Ledger>(arguments.ledger);
-  std::vector<std::unique_ptr<server::ServedModel>> models = serve_models(arguments);
+  if (!arguments.ledger.empty())
+    ledger = std::make_unique<server::Ledger>(arguments.ledger, options.prices.currency());
+  std::vector<std::unique_ptr<server::ServedModel>> models = serve_models(arguments.models);
+  for (const auto& model : models) (void)options.prices.at(model->name, std::time(nullptr));
   const std::string first = models.front()->name;
   const bool has_keys = keys != nullptr;
   server::Service service(std::move(options), std::move(models), std::move(keys), std::move(ledger));
@@ -268,10 +196,7 @@ void serve(CLI::App& command, ServeArguments& arguments) {
 void register_serve(CLI::App& app) {
   auto* command = app.add_subcommand("serve", "the API of DeepSeek, OpenAI and Anthropic on this machine");
   auto arguments = std::make_shared<ServeArguments>();
-  command->add_option("-m,--model", arguments->models,
-                      "folder, .safetensors or .gguf file, a name under models/, or NAME=PATH (repeatable)");
-  arguments->model.add_machine_to(*command);
-  command->add_option("--name", arguments->name, "the first model's name in the API (default: its folder's)");
+  arguments->models.add_to(*command);
   command->add_flag("--any-model", arguments->any_model, "an unknown model's name means the first one");
   command->add_option("--log", arguments->log,
                       "file for a line of JSON per request; - is standard error, none is none (default: -)");
@@ -289,27 +214,17 @@ void register_serve(CLI::App& app) {
   command->add_option("--allow-host", arguments->allow_hosts, "a name that clients may ask for (repeatable)");
   command->add_option("--cors-origin", arguments->cors_origins,
                       "a web origin that may ask, or * (repeatable)");
-  command->add_option("--price-table", arguments->price_table, "prices of answers");
-  command
-      ->add_option("--prompt-encoding", arguments->prompt_encoding, "2026-04 or 2026-08, whatever the model")
-      ->check(CLI::IsMember({"2026-04", "2026-08"}));
+  arguments->prices.add_to(*command);
   command->add_flag("--strict-fields", arguments->strict_fields, "refuse fields that have no effect");
   command->add_flag("--no-extensions", arguments->no_extensions, "leave cost and fathom out of answers");
-  command->add_option("--cache", arguments->cache,
-                      "most memory of states kept for later requests (default: 1G)");
-  command->add_option("--cache-dir", arguments->cache_dir,
-                      "folder where states are kept across restarts (default: none)");
-  command->add_option("--cache-disk", arguments->cache_disk, "most bytes in that folder (default: 16G)");
-  command->add_option("--max-rows", arguments->max_rows, "requests in the batch at once")
-      ->check(CLI::Range(1, 65536));
-  command->add_option("--max-queue", arguments->max_queue, "requests that may wait")
+  command->add_option("--max-queue", arguments->models.max_queue, "requests that may wait")
       ->check(CLI::Range(1, 1000000));
   command
-      ->add_option("--queue-seconds", arguments->queue_seconds,
+      ->add_option("--queue-seconds", arguments->models.queue_seconds,
                    "longest wait of a request in the queue (default: 600)")
       ->check(CLI::Range(0.001, 1e6));
   command
-      ->add_option("--max-seconds", arguments->max_seconds,
+      ->add_option("--max-seconds", arguments->models.max_seconds,
                    "longest time of an answer, its wait included; 0: any (default: 0)")
       ->check(CLI::Range(0.0, 1e6));
   command->add_option("--max-body", arguments->max_body, "largest request body (default: 64M)");

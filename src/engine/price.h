@@ -44,6 +44,8 @@ struct AnswerPrice {
 };
 /// Counts are 0..2^31 - 1 tokens.
 AnswerPrice price_of(const TokenPrice& price, int64_t miss_tokens, int64_t hit_tokens, int64_t output_tokens);
+/// So that the price of any answer fits in Picos.
+inline constexpr double kMostPricePerHour = 1e4;
 /// Price by time on a machine that costs `price_per_hour`: input is the prefill part, output the decode part.
 AnswerPrice price_by_time(double prefill_seconds, double decode_seconds, double price_per_hour);
 

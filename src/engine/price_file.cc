@@ -74,6 +74,10 @@ PriceFile read_price_file(const std::filesystem::path& path) {
       bad_input("prices.currency: expected 1 to {} printable characters, found '{}'", kMostCurrency,
                 printable(out.currency, 40));
     }
+    if (const auto per_hour = root.find("per_hour")) {
+      out.per_hour = per_hour->number(0, kMostPricePerHour);
+      if (!root.find("models")) return out;
+    }
     const JsonField models = root.at("models");
     if (!models.is_object() || models.json().empty()) {
       bad_input("prices.models: expected an object with a model at least, found none");

@@ -1,6 +1,7 @@
 #pragma once
 /// A price table of one's own, read from JSON: {"currency": "EUR", "models": {"flash": {"hit": 0.0028,
-/// "miss": 0.14, "output": 0.28}, "default": {...}}}, prices per million tokens. Source: api.md section 6 of
+/// "miss": 0.14, "output": 0.28}, "default": {...}}}, prices per million
+/// tokens; or {"currency": "EUR", "per_hour": 0.12}, the machine's. Source: api.md section 6 of
 /// the project's design.
 
 #include <filesystem>
@@ -16,6 +17,7 @@ struct PriceFile {
   std::string name;                          ///< of the file, without folder and ending
   std::string currency;                      ///< "USD", ...
   std::map<std::string, TokenPrice> models;  ///< by names in lower case
+  double per_hour = 0;                       ///< of the machine; 0: not given
   /// Of the names that `model` contains (case does not matter) the longest, else "default"; nullptr if
   /// neither is there.
   const TokenPrice* of(std::string_view model) const;

@@ -111,4 +111,15 @@ TEST_CASE("settings that are no good are named") {
   const test::Finished unreadable = test::run_fathom({"serve", "--config", config.string()});
   CHECK(unreadable.status == 1);
   CHECK(unreadable.err.find(missing) != std::string::npos);
+  const test::TempFolder folder;
+  const auto serve = [&](const char* prices) {
+    const std::string path = folder.write("prices.json", prices).string();
+    return test::run_fathom({"serve", "--port", "0", "--price-table", path}).err;
+  };
+  const std::string bad =
+      serve(R"({"currency": "EUR", "models": {"v4": {"hit": 1, "miss": -1, "output": 1}}})");
+  CHECK(bad.find("prices.json: prices.models.v4.miss: expected") != std::string::npos);
+  const std::string other =
+      serve(R"({"currency": "EUR", "models": {"x": {"hit": 1, "miss": 1, "output": 1}}})");
+  CHECK(other.find("prices.models: expected a price of 'v4-10m'") != std::string::npos);
 }

@@ -23,6 +23,10 @@ TEST_CASE("the longest name that fits, exact prices, a default") {
   const PriceFile one = read_price_file(folder.write(
       "one.json", R"({"currency": "USD", "models": {"pro": {"hit": 1, "miss": 1, "output": 1}}})"));
   CHECK(one.of("v4-flash") == nullptr);
+  const PriceFile hour =
+      read_price_file(folder.write("hour.json", R"({"currency": "CHF", "per_hour": 0.12})"));
+  CHECK(hour.per_hour == 0.12);
+  CHECK(hour.models.empty());
   // The dearest table and the longest answer stay within Picos.
   const TokenPrice dearest{1'000'000'000, 1'000'000'000, 1'000'000'000};
   constexpr int64_t kMost = (int64_t{1} << 31) - 1;
@@ -43,6 +47,7 @@ TEST_CASE("what is wrong with a table is named") {
       {R"({"currency": "USD"})", "models"},
       {R"({"currency": "USD", "models": {}})", "models"},
       {R"({"currency": "USD", "models": []})", "models"},
+      {R"({"currency": "USD", "per_hour": -1})", "per_hour"},
       {model("5"), "models.m"},
       {model(R"({"hit": 1, "miss": 1})"), "models.m.output"},
       {model(R"({"hit": -1, "miss": 1, "output": 1})"), "models.m.hit"},

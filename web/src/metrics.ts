@@ -21,6 +21,16 @@ export function total(samples: Metrics, name: string): number {
   return sum;
 }
 
+/** The value of a label of the first sample of a name. */
+export function label(samples: Metrics, name: string, key: string): string | undefined {
+  for (const sample of samples.keys()) {
+    if (!sample.startsWith(name + '{')) continue;
+    const found = new RegExp(`[{,]${key}="((?:[^"\\\\]|\\\\.)*)"`).exec(sample);
+    if (found) return found[1]!.replace(/\\(.)/g, '$1');
+  }
+  return undefined;
+}
+
 export interface Load {
   at: number; // ms
   batch: number;
@@ -34,6 +44,7 @@ export interface Load {
   requests: number;
   steps: number;
   cost: number;
+  currency: string;
 }
 
 export function loadOf(samples: Metrics, at: number): Load {
@@ -51,5 +62,6 @@ export function loadOf(samples: Metrics, at: number): Load {
     requests: total(samples, 'fathom_requests_total'),
     steps: total(samples, 'fathom_steps_total'),
     cost: total(samples, 'fathom_cost_total'),
+    currency: label(samples, 'fathom_cost_total', 'currency') ?? 'USD',
   };
 }

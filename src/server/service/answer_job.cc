@@ -141,10 +141,16 @@ void AnswerJob::events(size_t part, const std::vector<AnswerEvent>& events) {
   if (streams()) ring();
 }
 
+AnswerPrice AnswerJob::price_of(const AnswerStats& stats) const {
+  return setup_.price.of(stats.prompt_tokens - stats.cached_tokens, stats.cached_tokens,
+                         stats.completion_tokens, stats.engine_seconds, stats.prefill_seconds,
+                         stats.decode_seconds);
+}
+
 JsonValue AnswerJob::cost_object(const AnswerStats& stats, const AnswerPrice& price) const {
   return JsonValue::Object{
-      {"currency", "USD"},
-      {"price_table", setup_.price_table},
+      {"currency", setup_.price.currency},
+      {"price_table", setup_.price.table},
       {"input", json_decimal(decimal(price.input))},
       {"cached_input", json_decimal(decimal(price.cached_input))},
       {"output", json_decimal(decimal(price.output))},
@@ -190,8 +196,7 @@ ReplyUsage AnswerJob::usage_of(const AnswerResult& result) const {
   usage.completion = result.stats.completion_tokens;
   usage.reasoning = result.stats.reasoning_tokens;
   if (!setup_.identity.extensions) return usage;
-  const AnswerPrice price =
-      price_of(setup_.price, usage.prompt - usage.cached, usage.cached, usage.completion);
+  const AnswerPrice price = price_of(result.stats);
   usage.cost = cost_object(result.stats, price);
   usage.cost_total = decimal(price.total);
   usage.fathom = fathom_object(result);
@@ -203,8 +208,7 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
   ReplyWriter::Events out;
   {
     const std::lock_guard lock(mutex_);
-    const AnswerPrice price = price_of(setup_.price, result.stats.prompt_tokens - result.stats.cached_tokens,
-                                       result.stats.cached_tokens, result.stats.completion_tokens);
+    const AnswerPrice price = price_of(result.stats);
     AnswerStats& all = report_.stats;
     all.prompt_tokens += result.stats.prompt_tokens;
     all.cached_tokens += result.stats.cached_tokens;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/price.h"
+#include "engine/price_list.h"
 #include "server/api/reply.h"
 #include "server/http/http.h"
 #include "server/service/served_model.h"
@@ -30,8 +30,8 @@ struct JobSetup {
   ApiCall call;
   PreparedCall prepared;
   ReplyIdentity identity;
-  TokenPrice price;
-  std::string price_table, route, key, mode;
+  ModelPrice price;
+  std::string route, key, mode;
   ErrorShape shape = ErrorShape::deepseek;
   ServedModel* model = nullptr;
   /// Called once, from any thread. It calls its second argument, once, when the report is where it belongs:
@@ -58,6 +58,7 @@ class AnswerJob final : public ReplySource, public std::enable_shared_from_this<
   void events(size_t part, const std::vector<AnswerEvent>& events);
   void done(size_t part, const AnswerResult& result);
   ReplyUsage usage_of(const AnswerResult& result) const;
+  AnswerPrice price_of(const AnswerStats& stats) const;
   JsonValue cost_object(const AnswerStats& stats, const AnswerPrice& price) const;
   JsonValue fathom_object(const AnswerResult& result) const;
   void append(const ReplyWriter::Events& events);

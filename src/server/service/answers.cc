@@ -191,9 +191,7 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
     return std::string(tokenizer->token_bytes(id));
   };
   setup.identity.call_suffix = [](int64_t) { return new_call_suffix(); };
-  const PriceTable& table = price_table(options.price_table, setup.identity.created);
-  setup.price = table.of(model.name);
-  setup.price_table = table.name;
+  setup.price = options.prices.at(model.name, setup.identity.created);
 
   JobReport opening;
   opening.request_hex = exchange.hex;
@@ -205,12 +203,11 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
   opening.status = "running";
   for (const EngineRequest& request : setup.prepared.requests)
     opening.stats.prompt_tokens += std::ssize(request.prompt);
-  opening.price = price_of(setup.price, opening.stats.prompt_tokens, 0, 0);
+  opening.price = setup.price.of(opening.stats.prompt_tokens, 0, 0, 0, 0, 0);
 
   if (exchange.key) {
-    if (exchange.key->balance && ledger) {
-      const Picos left = *exchange.key->balance - ledger->spent(setup.key);
-      if (left <= 0 || opening.price.total > left)
+    if (const auto funds = ledger ? funds_of(exchange) : std::nullopt) {
+      if (funds->left <= 0 || opening.price.total > funds->left)
         throw ApiError(402, "insufficient_balance", "balance: expected enough for the prompt, found less");
     }
     const std::lock_guard lock(mutex);
@@ -250,6 +247,7 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
     entry.error = report.error;
     entry.stats = report.stats;
     entry.cost = decimal(report.price.total);
+    entry.price = report.price.total;
     log(std::move(entry), began);
     if (!ledger) return written();
     ++unwritten;

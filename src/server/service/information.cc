@@ -157,13 +157,26 @@ HttpReply Service::State::properties() {
   }
   return json_reply(Object{{"build", options.version},
                            {"models", std::move(list)},
-                           {"price_table", options.price_table},
+                           {"price_table", options.prices.name()},
+                           {"currency", options.prices.currency()},
                            {"keys", keys != nullptr},
                            {"ledger", ledger != nullptr}});
 }
 
+std::optional<Service::State::Funds> Service::State::funds_of(const Exchange& exchange) const {
+  if (!exchange.key) return std::nullopt;
+  const std::optional<Picos>& granted = exchange.key->balance;
+  const LedgerBalance booked = ledger ? ledger->balance(exchange.key->id) : LedgerBalance{};
+  if (!granted && !booked.has_credits) return std::nullopt;
+  const Picos unspent = granted.value_or(0) - booked.spent - booked.running;
+  Funds funds;
+  funds.left = unspent + booked.credits;
+  funds.granted = std::clamp(unspent, Picos{0}, std::max(funds.left, Picos{0}));
+  return funds;
+}
+
 HttpReply Service::State::balance(const Exchange& exchange) {
-  Object info{{"currency", "USD"}};
+  Object info{{"currency", options.prices.currency()}};
   bool available = true;
   const auto money = [](Picos amount) {
     std::string text = decimal(amount);
@@ -171,12 +184,11 @@ HttpReply Service::State::balance(const Exchange& exchange) {
     while (text.size() - text.find('.') < 3) text += '0';
     return text;
   };
-  if (exchange.key && exchange.key->balance) {
-    const Picos left = *exchange.key->balance - (ledger ? ledger->spent(exchange.key->id) : 0);
-    available = left > 0;
-    info.push_back({"total_balance", money(left)});
-    info.push_back({"granted_balance", "0.00"});
-    info.push_back({"topped_up_balance", money(left)});
+  if (const auto funds = funds_of(exchange)) {
+    available = funds->left > 0;
+    info.push_back({"total_balance", money(funds->left)});
+    info.push_back({"granted_balance", money(funds->granted)});
+    info.push_back({"topped_up_balance", money(funds->left - funds->granted)});
   } else {
     for (const char* key : {"total_balance", "granted_balance", "topped_up_balance"})
       info.push_back({key, "0.00"});
@@ -184,6 +196,39 @@ HttpReply Service::State::balance(const Exchange& exchange) {
   }
   return json_reply(
       Object{{"is_available", available}, {"balance_infos", JsonValue::Array{std::move(info)}}});
+}
+
+HttpReply Service::State::ledger_groups(const LedgerQuery& ask, const std::string& group) const {
+  const auto grouping = ledger_grouping(group);
+  if (!grouping) {
+    refuse("group", "expected none, day, month, key, model, user_id, route or status, found '{}'",
+           printable(group, 64));
+  }
+  const auto members = [](const LedgerSum& sum) {
+    return Object{{"requests", json_integer(sum.requests)},
+                  {"running", json_integer(sum.running)},
+                  {"failed", json_integer(sum.failed)},
+                  {"usage", Object{{"prompt_tokens", json_integer(sum.stats.prompt_tokens)},
+                                   {"cached_tokens", json_integer(sum.stats.cached_tokens)},
+                                   {"completion_tokens", json_integer(sum.stats.completion_tokens)},
+                                   {"reasoning_tokens", json_integer(sum.stats.reasoning_tokens)}}},
+                  {"cost", Object{{"input", json_decimal(decimal(sum.price.input))},
+                                  {"cached_input", json_decimal(decimal(sum.price.cached_input))},
+                                  {"output", json_decimal(decimal(sum.price.output))},
+                                  {"total", json_decimal(decimal(sum.price.total))},
+                                  {"seconds", sum.stats.engine_seconds}}}};
+  };
+  JsonValue::Array data;
+  for (const LedgerSum& sum : ledger->sums(ask, std::span(&*grouping, 1))) {
+    Object one = members(sum);
+    one.insert(one.begin(), {group, sum.groups.front()});
+    data.emplace_back(std::move(one));
+  }
+  return json_reply(Object{{"object", "list"},
+                           {"data", std::move(data)},
+                           {"totals", members(ledger->sums(ask, {}).at(0))},
+                           {"has_more", false},
+                           {"next_cursor", JsonValue()}});
 }
 
 HttpReply Service::State::ledger_rows(const Exchange& exchange) {
@@ -201,6 +246,8 @@ HttpReply Service::State::ledger_rows(const Exchange& exchange) {
   ask.before = query_value(query, "cursor").value_or("");
   ask.key = query_value(query, "key").value_or("");
   if (exchange.key && !exchange.key->admin) ask.key = exchange.key->id;
+  if (const std::string group = query_value(query, "group").value_or("none"); group != "none")
+    return ledger_groups(ask, group);
   const std::vector<LedgerRow> rows = ledger->rows(ask);
   JsonValue::Array data;
   AnswerStats totals;

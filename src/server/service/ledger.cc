@@ -1,6 +1,8 @@
 #include "server/service/ledger.h"
 
-#include <sqlite3.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <ctime>
@@ -13,64 +15,32 @@
 namespace fathom::server {
 namespace {
 
-constexpr const char* kSchema =
-    "CREATE TABLE IF NOT EXISTS requests("
-    "request_id TEXT PRIMARY KEY, created INTEGER, finished INTEGER, key_id TEXT, user_id TEXT, route TEXT,"
-    "model TEXT, status TEXT, code INTEGER, prompt INTEGER, cached INTEGER, completion INTEGER, reasoning "
-    "INTEGER,"
-    "input INTEGER, cached_input INTEGER, output INTEGER, total INTEGER, seconds REAL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS spent(key_id TEXT PRIMARY KEY, total INTEGER) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS requests_by_key ON requests(key_id, created);";
-
-struct Closer {
-  void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-
-class Statement {
+// A ledger has one server: another would take its running rows for those of a crash.
+class Owner {
  public:
-  Statement(sqlite3* db, const char* sql) : db_(db) {
-    sqlite3_stmt* raw = nullptr;
-    if (sqlite3_prepare_v2(db, sql, -1, &raw, nullptr) != SQLITE_OK) refuse();
-    statement_.reset(raw);
+  explicit Owner(const std::filesystem::path& path)
+      : file_(::open((path.string() + "-server").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    const std::string where = printable(path.string());
+    if (file_ < 0) fail(ErrorCode::io, "{}: expected to make {}-server, found an error", where, where);
+    if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+    ::close(file_);
+    fail(ErrorCode::io, "{}: expected a ledger that no server uses, found one that runs", where);
   }
-  Statement& bind(const std::string& text) {
-    sqlite3_bind_text(statement_.get(), ++at_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
-    return *this;
-  }
-  Statement& bind(int64_t value) {
-    sqlite3_bind_int64(statement_.get(), ++at_, value);
-    return *this;
-  }
-  Statement& bind(double value) {
-    sqlite3_bind_double(statement_.get(), ++at_, value);
-    return *this;
-  }
-  bool step() {
-    const int status = sqlite3_step(statement_.get());
-    if (status != SQLITE_ROW && status != SQLITE_DONE) refuse();
-    return status == SQLITE_ROW;
-  }
-  std::string text(int column) const {
-    const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-    return bytes ? bytes : "";
-  }
-  int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-  double real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+  ~Owner() { ::close(file_); }
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
 
  private:
-  [[noreturn]] void refuse() const {
-    fail(ErrorCode::io, "ledger: expected to write, found: {}", sqlite3_errmsg(db_));
-  }
-  sqlite3* db_;
-  std::unique_ptr<sqlite3_stmt, Closer> statement_;
-  int at_ = 0;
+  int file_;
 };
 
 }  // namespace
 
 struct Ledger::State {
-  std::unique_ptr<sqlite3, Closer> db;
+  explicit State(const std::filesystem::path& path)
+      : owner(path), db(path, Database::Mode::create, "ledger") {}
+  Owner owner;
+  Database db;
   mutable std::mutex db_mutex;  // one connection, used by one at a time
 
   std::mutex mutex;
@@ -87,15 +57,8 @@ struct Ledger::State {
   std::string failure;
   std::thread thread;
 
-  void execute(const char* sql) const {
-    char* message = nullptr;
-    if (sqlite3_exec(db.get(), sql, nullptr, nullptr, &message) == SQLITE_OK) return;
-    const std::string text = message ? message : "an error";
-    sqlite3_free(message);
-    fail(ErrorCode::io, "ledger: expected to write, found: {}", text);
-  }
   void insert(const JobReport& r) const {
-    Statement(db.get(), "INSERT OR IGNORE INTO requests VALUES(?,?,0,?,?,?,?,'running',0,?,?,0,0,?,?,0,?,0)")
+    Statement(db, "INSERT OR IGNORE INTO requests VALUES(?,?,0,?,?,?,?,'running',0,?,?,0,0,?,?,0,?,0)")
         .bind(r.request_hex)
         .bind(r.created)
         .bind(r.key)
@@ -111,15 +74,14 @@ struct Ledger::State {
   }
   void charge(const std::string& key, Picos total) const {
     Statement(
-        db.get(),
-        "INSERT INTO spent VALUES(?,?) ON CONFLICT(key_id) DO UPDATE SET total = total + excluded.total")
+        db, "INSERT INTO spent VALUES(?,?) ON CONFLICT(key_id) DO UPDATE SET total = total + excluded.total")
         .bind(key)
         .bind(total)
         .step();
   }
   void complete(const JobReport& r) const {
     Statement(
-        db.get(),
+        db,
         "UPDATE requests SET finished=?, status=?, code=?, prompt=?, cached=?, completion=?, reasoning=?,"
         "input=?, cached_input=?, output=?, total=?, seconds=? WHERE request_id=? AND status='running'")
         .bind(static_cast<int64_t>(std::time(nullptr)))
@@ -136,27 +98,32 @@ struct Ledger::State {
         .bind(r.stats.engine_seconds)
         .bind(r.request_hex)
         .step();
-    if (sqlite3_changes(db.get()) > 0) charge(r.key, r.price.total);
+    if (db.changes() > 0) charge(r.key, r.price.total);
+  }
+  // All amounts of a ledger are of one currency.
+  void settle_currency(const std::string& currency) const {
+    const bool empty = [&] {
+      Statement any(db, "SELECT 1 FROM requests UNION ALL SELECT 1 FROM credits LIMIT 1");
+      return !any.step();
+    }();
+    if (!empty && ledger_currency(db) != currency) {
+      bad_input("ledger: expected prices in {}, as its rows are, found {} (take another file)",
+                printable(ledger_currency(db), 16), printable(currency, 16));
+    }
+    Statement(db, "INSERT OR REPLACE INTO facts VALUES('currency',?)").bind(currency).step();
   }
   // Rows of a process that is gone.
   void settle_aborted() const {
-    execute("BEGIN IMMEDIATE");
-    execute(
+    db.execute(
         "INSERT INTO spent SELECT key_id, SUM(total) FROM requests WHERE status='running' GROUP BY key_id "
         "ON CONFLICT(key_id) DO UPDATE SET total = total + excluded.total;"
         "UPDATE requests SET status='aborted', finished=strftime('%s','now') WHERE status='running';");
-    execute("COMMIT");
   }
   void write(const std::deque<Work>& batch) const {
     const std::lock_guard lock(db_mutex);
-    execute("BEGIN IMMEDIATE");
-    try {
+    db.transaction([&] {
       for (const Work& w : batch) w.ends ? complete(w.report) : insert(w.report);
-      execute("COMMIT");
-    } catch (...) {
-      sqlite3_exec(db.get(), "ROLLBACK", nullptr, nullptr, nullptr);
-      throw;
-    }
+    });
   }
   void run() {
     for (;;) {
@@ -192,18 +159,14 @@ struct Ledger::State {
   }
 };
 
-Ledger::Ledger(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
-  sqlite3* raw = nullptr;
-  const int status = sqlite3_open(path.c_str(), &raw);
-  state_->db.reset(raw);
-  if (status != SQLITE_OK)
-    fail(ErrorCode::io, "{}: expected a ledger, found: {}", printable(path.string()),
-         raw ? sqlite3_errmsg(raw) : "an error");
-  sqlite3_busy_timeout(raw, 10'000);
+Ledger::Ledger(const std::filesystem::path& path, const std::string& currency)
+    : state_(std::make_unique<State>(path)) {
   in_context(printable(path.string()), [&] {
-    state_->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
-    state_->execute(kSchema);
-    state_->settle_aborted();
+    state_->db.transaction([&] {
+      make_ledger_tables(state_->db);
+      state_->settle_currency(currency);
+      state_->settle_aborted();
+    });
   });
   state_->thread = std::thread([this] { state_->run(); });
 }
@@ -229,50 +192,23 @@ void Ledger::finish(const JobReport& report, std::function<void()> written) {
 }
 
 Picos Ledger::spent(const std::string& key) const {
-  const std::lock_guard lock(state_->db_mutex);
-  Statement done(state_->db.get(), "SELECT total FROM spent WHERE key_id=?");
-  Picos total = done.bind(key).step() ? done.integer(0) : 0;
-  Statement runs(state_->db.get(),
-                 "SELECT COALESCE(SUM(total),0) FROM requests WHERE key_id=? AND status='running'");
-  if (runs.bind(key).step()) total += runs.integer(0);
-  return total;
+  const LedgerBalance balance = this->balance(key);
+  return balance.spent + balance.running;
 }
 
-std::vector<LedgerRow> Ledger::rows(const LedgerQuery& q) const {
+LedgerBalance Ledger::balance(const std::string& key) const {
   const std::lock_guard lock(state_->db_mutex);
-  Statement s(
-      state_->db.get(),
-      "SELECT request_id, created, finished, key_id, user_id, route, model, status, code, prompt, cached,"
-      "completion, reasoning, input, cached_input, output, total, seconds FROM requests WHERE "
-      "(?1='' OR key_id=?1) AND created>=?2 AND created<?3 AND (?4='' OR model=?4) AND (?5='' OR status=?5) "
-      "AND (?6='' OR user_id=?6) AND (?7='' OR request_id<?7) ORDER BY request_id DESC LIMIT ?8");
-  s.bind(q.key).bind(q.since).bind(q.until).bind(q.model).bind(q.status).bind(q.user).bind(q.before).bind(
-      q.limit);
-  std::vector<LedgerRow> rows;
-  while (s.step()) {
-    LedgerRow row;
-    JobReport& r = row.report;
-    r.request_hex = s.text(0);
-    r.created = s.integer(1);
-    row.finished = s.integer(2);
-    r.key = s.text(3);
-    r.user = s.text(4);
-    r.route = s.text(5);
-    r.model = s.text(6);
-    r.status = s.text(7);
-    r.code = static_cast<int>(s.integer(8));
-    r.stats.prompt_tokens = s.integer(9);
-    r.stats.cached_tokens = s.integer(10);
-    r.stats.completion_tokens = s.integer(11);
-    r.stats.reasoning_tokens = s.integer(12);
-    r.price.input = s.integer(13);
-    r.price.cached_input = s.integer(14);
-    r.price.output = s.integer(15);
-    r.price.total = s.integer(16);
-    r.stats.engine_seconds = s.real(17);
-    rows.push_back(std::move(row));
-  }
-  return rows;
+  return ledger_balance(state_->db, key);
+}
+
+std::vector<LedgerRow> Ledger::rows(const LedgerQuery& query) const {
+  const std::lock_guard lock(state_->db_mutex);
+  return ledger_rows(state_->db, query);
+}
+
+std::vector<LedgerSum> Ledger::sums(const LedgerQuery& query, std::span<const LedgerGrouping> by) const {
+  const std::lock_guard lock(state_->db_mutex);
+  return ledger_sums(state_->db, query, by);
 }
 
 }  // namespace fathom::server

@@ -8,28 +8,16 @@
 #include <string>
 #include <vector>
 
-#include "server/service/answer_job.h"
+#include "server/service/ledger_report.h"
 
 namespace fathom::server {
-
-struct LedgerRow {
-  JobReport report;
-  int64_t finished = 0;  ///< Unix seconds; 0: it runs
-};
-
-struct LedgerQuery {
-  std::string key;  ///< of one key only; empty: all
-  int64_t since = 0, until = INT64_MAX;
-  std::string model, status, user;
-  int64_t limit = 100;
-  std::string before;  ///< rows older than this request
-};
 
 class Ledger {
  public:
   /// Opens or makes the file. Rows that a crash left running become `aborted` and are charged for their
-  /// prompt. Throws Error(io).
-  explicit Ledger(const std::filesystem::path& path);
+  /// prompt. Throws Error(io): also if another server has it; Error(bad_input): its amounts are of another
+  /// currency.
+  explicit Ledger(const std::filesystem::path& path, const std::string& currency = "USD");
   ~Ledger();
 
   /// A request is admitted: returns when its row is on disk. The price is that of its prompt.
@@ -39,8 +27,10 @@ class Ledger {
   void finish(const JobReport& report, std::function<void()> written = {});
   /// What a key has spent, all rows; those that run count their prompt.
   Picos spent(const std::string& key) const;
+  LedgerBalance balance(const std::string& key) const;
   /// Newest first.
   std::vector<LedgerRow> rows(const LedgerQuery& query) const;
+  std::vector<LedgerSum> sums(const LedgerQuery& query, std::span<const LedgerGrouping> by) const;
 
  private:
   struct State;

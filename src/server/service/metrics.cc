@@ -21,6 +21,16 @@ int64_t resident_bytes() {
   return read ? static_cast<int64_t>(resident) * sysconf(_SC_PAGESIZE) : 0;
 }
 
+// As the value of a label.
+std::string escaped_label(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace
 
 void Metrics::Histogram::add(double seconds) {
@@ -82,7 +92,8 @@ AnswerSpeed Metrics::speed(const std::string& model) const {
   return {mean(s.queue, s.answers), mean(s.prefill, s.read), mean(s.decode, s.written)};
 }
 
-std::string Metrics::text(const std::vector<SchedulerStats>& engines, int64_t connections) const {
+std::string Metrics::text(const std::vector<SchedulerStats>& engines, int64_t connections,
+                          const std::string& currency) const {
   SchedulerStats all;
   for (const SchedulerStats& e : engines) {
     for (size_t i = 0; i < all.queued.size(); ++i) all.queued[i] += e.queued[i];
@@ -129,7 +140,8 @@ std::string Metrics::text(const std::vector<SchedulerStats>& engines, int64_t co
         std::to_string(all.disk.failed_writes));
   gauge("fathom_cache_evictions_total", "counter", "States that had to go.",
         std::to_string(all.cache_evictions));
-  gauge("fathom_cost_total", "counter", "Price of all answers.", decimal(cost_));
+  head("fathom_cost_total", "counter", "Price of all answers.", out);
+  out += fmt::format("fathom_cost_total{{currency=\"{}\"}} {}\n", escaped_label(currency), decimal(cost_));
   gauge("fathom_connections", "gauge", "Open connections.", std::to_string(connections));
   write_all("fathom_ttft_seconds", "From the request to its first token, by mode of thinking.", first_token_,
             out);

@@ -27,7 +27,9 @@ class Metrics {
   /// Means of the answers so far.
   AnswerSpeed speed(const std::string& model) const;
   /// What there is now of all engines.
-  std::string text(const std::vector<SchedulerStats>& engines, int64_t connections) const;
+  /// @param currency of the prices
+  std::string text(const std::vector<SchedulerStats>& engines, int64_t connections,
+                   const std::string& currency) const;
 
  private:
   /// Cumulative buckets of seconds.

@@ -110,6 +110,7 @@ Operation operation_of(Route route, std::string_view method) {
                         {"status", "ok|error|cancelled|aborted"},
                         {"user_id", "string"},
                         {"cursor", "string"},
+                        {"group", "none|day|month|key|model|user_id|route|status"},
                         {"key", "string"}}};
     case Route::page:  // files for browsers, which are not in the table
       break;

@@ -155,9 +155,9 @@ constexpr std::string_view kAnswers = R"json({
 "PlanTable": {"type": ["object", "array"]},
 "Status": {"type": "object", "required": ["status"], "properties": {
   "status": {"enum": ["ok", "ready", "loading", "draining"]}}},
-"Properties": {"type": "object", "required": ["build", "models", "price_table"], "properties": {
+"Properties": {"type": "object", "required": ["build", "models", "price_table", "currency"], "properties": {
   "build": {"type": "string"}, "models": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-  "price_table": {"type": "string"}}},
+  "price_table": {"type": "string"}, "currency": {"type": "string"}}},
 "Balance": {"type": "object", "required": ["is_available", "balance_infos"], "properties": {
   "is_available": {"type": "boolean"}, "balance_infos": {"type": "array", "items": {"type": "object",
     "required": ["currency", "total_balance", "granted_balance", "topped_up_balance"]}}}},

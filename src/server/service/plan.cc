@@ -63,12 +63,18 @@ HttpReply Service::State::plan(Exchange& exchange) {
               .total();
     flops += flops_between(cost, hit, std::min(own + answer, context));
   }
-  const TokenPrice& price = price_table(options.price_table, std::time(nullptr)).of(model.name);
+  const ModelPrice price = options.prices.at(model.name, std::time(nullptr));
   const SchedulerStats now = model.engine->stats();
   const AnswerSpeed speed = metrics.speed(model.name);
   const bool waits = std::ranges::any_of(now.queued, [](int64_t count) { return count > 0; });
   const auto known = [](double per_token, int64_t tokens) {
     return seconds_or_null(per_token < 0 ? -1 : per_token * static_cast<double>(tokens));
+  };
+  // By time: what the means say, or nothing while there are none.
+  const double reading = std::max(speed.prompt_token, 0.0) * static_cast<double>(prompt - cached);
+  const double writing = std::max(speed.answer_token, 0.0) * static_cast<double>(output);
+  const auto cost_with = [&](int64_t tokens, double seconds) {
+    return cost_object(price.of(prompt - cached, cached, tokens, reading + seconds, reading, seconds));
   };
   return json_reply(
       Object{{"model", model.name},
@@ -82,8 +88,7 @@ HttpReply Service::State::plan(Exchange& exchange) {
              {"seconds", Object{{"queue", waits ? seconds_or_null(speed.queue) : JsonValue(0.0)},
                                 {"prefill", known(speed.prompt_token, prompt - cached)},
                                 {"decode_max", known(speed.answer_token, output)}}},
-             {"cost", Object{{"min", cost_object(price_of(price, prompt - cached, cached, 0))},
-                             {"max", cost_object(price_of(price, prompt - cached, cached, output))}}}});
+             {"cost", Object{{"min", cost_with(0, 0)}, {"max", cost_with(output, writing)}}}});
 }
 
 HttpReply Service::State::plan_table_of(const Exchange& exchange) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "engine/price.h"
 #include "engine/serving/request.h"
 #include "server/http/http.h"
 
@@ -21,6 +22,7 @@ struct RequestRecord {
   AnswerStats stats;
   double seconds = 0;  ///< from the whole request to the end of the answer
   std::string cost;    ///< decimal text; empty: none
+  Picos price = 0;     ///< the same
   std::string body;    ///< only with --log-prompts
 };
 

@@ -272,7 +272,7 @@ HttpReply Service::State::answer(Exchange& exchange) {
       for (const auto& model : models) stats.push_back(model->engine->stats());
       HttpReply reply;
       reply.content_type = "text/plain; version=0.0.4";
-      reply.body = metrics.text(stats, connections ? connections() : 0);
+      reply.body = metrics.text(stats, connections ? connections() : 0, options.prices.currency());
       return reply;
     }
     case Route::props:

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/price_list.h"
 #include "server/http/http.h"
 #include "server/service/request_log.h"
 #include "server/service/served_model.h"
@@ -22,7 +23,7 @@ struct ServiceOptions {
   bool any_host = false;                   ///< the bind address is not loopback, and nobody asks for keys
   bool strict_fields = false;              ///< ignored fields are refused
   bool extensions = true;                  ///< cost and fathom in answers
-  std::string price_table = "deepseek-v4-flat";
+  PriceList prices;
   bool any_model = false;    ///< an unknown name means the first model
   RequestLog log;            ///< told of each request when it ends, on any thread; or none
   bool log_prompts = false;  ///< with their bodies

@@ -78,6 +78,13 @@ struct Service::State {
   HttpReply properties();
   HttpReply balance(const Exchange& exchange);
   HttpReply ledger_rows(const Exchange& exchange);
+  HttpReply ledger_groups(const LedgerQuery& ask, const std::string& group) const;
+  struct Funds {
+    Picos left = 0;
+    Picos granted = 0;  ///< of these by the key file, which is spent before credits
+  };
+  /// What the exchange's key may still spend; nothing: as much as it likes.
+  std::optional<Funds> funds_of(const Exchange& exchange) const;
   ServedModel* find_model(const std::string& name, bool anthropic);
   bool may_use(const Exchange& exchange, const ServedModel& model) const;
   std::vector<std::string> aliases_of(const ServedModel& model) const;

@@ -80,7 +80,7 @@ export function LoadPanel({ close }: { close: () => void }) {
             value={`${count(now.promptTokens)} (${count(now.hitTokens)})`}
           />
           <Tile name="Answer tokens" value={count(now.answerTokens)} />
-          <Tile name="Price of all answers" value={money(now.cost, 'USD')} />
+          <Tile name="Price of all answers" value={money(now.cost, now.currency)} />
         </div>
       )}
     </Panel>
