@@ -111,7 +111,6 @@ TEST_CASE("settings that are no good are named") {
   const test::Finished unreadable = test::run_fathom({"serve", "--config", config.string()});
   CHECK(unreadable.status == 1);
   CHECK(unreadable.err.find(missing) != std::string::npos);
-  const test::TempFolder folder;
   const auto serve = [&](const char* prices) {
     const std::string path = folder.write("prices.json", prices).string();
     return test::run_fathom({"serve", "--port", "0", "--price-table", path}).err;
