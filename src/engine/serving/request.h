@@ -14,6 +14,16 @@ namespace fathom {
 enum class Priority { high, normal, low };
 inline constexpr int kPriorities = 3;
 
+struct AnswerStats;
+
+/// What an answer may cost. Called on the engine's thread; must neither block nor throw.
+class Allowance {
+ public:
+  virtual ~Allowance() = default;
+  /// Asked before each token, with the figures as they would be with it: false ends the answer before it.
+  virtual bool allows(const AnswerStats& stats) = 0;
+};
+
 struct EngineRequest {
   std::vector<int32_t> prompt;
   AnswerOptions options;
@@ -21,6 +31,7 @@ struct EngineRequest {
   std::string key, user;    ///< who it is for: keys share alike, and users within a key
   std::string cache_scope;  ///< states are shared within it only
   bool cache_read = true, cache_write = true;
+  std::shared_ptr<Allowance> allowance;  ///< null: without end
   int64_t prompt_logprobs = -1;  ///< log probabilities of the prompt with so many alternatives; -1: none
   bool inside = false;           ///< tell what the model does with the prompt's last token
 };
@@ -50,6 +61,7 @@ struct AnswerResult {
   bool context_full = false, out_of_memory = false, looped = false;
   bool queue_timeout = false;  ///< failed: it waited too long
   bool time_over = false;      ///< finished, but cut: it ran too long
+  bool funds_over = false;     ///< finished, but cut: its allowance has ended
   std::string error;           ///< of a failed one
   AnswerStats stats;
   /// If asked for: of prompt tokens 1.. given those before.

@@ -270,6 +270,16 @@ void Scheduler::run(const std::vector<Planned>& planned) {
   }
 }
 
+// Whether its allowance has the next token.
+bool Scheduler::is_allowed(const Sequence& s, Clock::time_point now) {
+  if (!s.request.allowance) return true;
+  AnswerStats stats = s.result.stats;
+  stats.prompt_tokens = std::ssize(s.request.prompt);
+  stats.completion_tokens = std::min(s.writer->tokens() + 1, s.request.options.max_tokens);
+  stats.decode_seconds = std::chrono::duration<double>(now - s.first_token).count();
+  return s.request.allowance->allows(stats);
+}
+
 void Scheduler::advance(Sequence& s, int64_t count, std::span<const float> logits, int64_t logit_rows) {
   const auto vocab = static_cast<size_t>(model_.config().vocab_size);
   const int64_t position = s.kv->position();
@@ -300,6 +310,13 @@ void Scheduler::advance(Sequence& s, int64_t count, std::span<const float> logit
     if (s.request.cache_write) keep_state(s, !s.request.inside);
   }
   std::vector<AnswerEvent> events;
+  if (!is_allowed(s, now)) {
+    s.result.funds_over = true;
+    s.writer->cut(events);
+    if (!events.empty()) s.sink->events(std::move(events));
+    finish(s, Outcome::finished);
+    return;
+  }
   const auto last = logits.subspan(static_cast<size_t>(logit_rows - 1) * vocab, vocab);
   const std::optional<int32_t> next = s.writer->next(last, position, events);
   if (next && position >= model_.config().max_position_embeddings) {

@@ -48,7 +48,8 @@ JsonValue ReplyWriter::logprob_entries(const std::vector<TokenLogprobs>& tokens,
 }
 
 bool lacked_resources(const AnswerResult& result) {
-  return result.outcome == Outcome::cancelled || result.out_of_memory || result.time_over;
+  return result.outcome == Outcome::cancelled || result.out_of_memory || result.time_over ||
+         result.funds_over;
 }
 
 JsonValue json_ids(const std::vector<int32_t>& ids) {

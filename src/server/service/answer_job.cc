@@ -177,6 +177,7 @@ JsonValue AnswerJob::fathom_object(const AnswerResult& result) const {
   std::string detail = result.context_full                    ? "context"
                        : result.out_of_memory                 ? "memory"
                        : result.time_over                     ? "time"
+                       : result.funds_over                    ? "balance"
                        : result.outcome == Outcome::cancelled ? "shutdown"
                        : result.stats.completion_tokens == result.stats.reasoning_tokens &&
                                setup_.call.max_tokens.value_or(1) > 0

@@ -81,15 +81,6 @@ std::string digest_of(const Exchange& exchange) {
   return digest;
 }
 
-// What cannot be written down is not answered.
-void begin_row(Ledger& ledger, const JobReport& opening) {
-  try {
-    ledger.begin(opening);
-  } catch (const Error&) {
-    throw ApiError(503, "service_unavailable", "the ledger cannot be written");
-  }
-}
-
 HttpReply source_reply(std::shared_ptr<ReplySource> source) {
   HttpReply reply;
   if (source->streams()) {
@@ -206,10 +197,6 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
   opening.price = setup.price.of(opening.stats.prompt_tokens, 0, 0, 0, 0, 0);
 
   if (exchange.key) {
-    if (const auto funds = ledger ? funds_of(exchange) : std::nullopt) {
-      if (funds->left <= 0 || opening.price.total > funds->left)
-        throw ApiError(402, "insufficient_balance", "balance: expected enough for the prompt, found less");
-    }
     const std::lock_guard lock(mutex);
     int64_t& count = running[setup.key];
     if (exchange.key->concurrency > 0 && count >= exchange.key->concurrency) {
@@ -232,8 +219,18 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
   record.user = setup.call.user;
   record.mode = setup.mode;
   record.stream = setup.call.stream;
-  setup.report = [this, leave, key = exchange.key, record = std::move(record), began = exchange.began](
-                     const JobReport& report, std::function<void()> written) {
+  const ModelPrice price = setup.price;
+  std::vector<EngineRequest>& requests = setup.prepared.requests;
+  std::shared_ptr<Booking> booking;
+  try {
+    booking = std::make_shared<Booking>(ledger.get(), shared_funds(exchange));
+    booking->open(opening, price, requests);
+  } catch (...) {
+    leave();
+    throw;
+  }
+  setup.report = [this, leave, booking, key = exchange.key, record = std::move(record),
+                  began = exchange.began](const JobReport& report, std::function<void()> written) {
     leave();
     metrics.count_request(report.route, report.code);
     metrics.count_answer(report,
@@ -251,26 +248,21 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
     log(std::move(entry), began);
     if (!ledger) return written();
     ++unwritten;
-    ledger->finish(report, [this, written = std::move(written)] {
+    booking->close(report, [this, written = std::move(written)] {
       written();
       --unwritten;
     });
   };
   auto job = std::make_shared<AnswerJob>(std::move(setup));
-  bool begun = false;
   try {
-    if (ledger) begin_row(*ledger, opening);
-    begun = ledger != nullptr;
     job->submit();
   } catch (...) {
     leave();
-    if (begun) {
-      opening.status = "error";
-      opening.code = 503;
-      opening.stats = {};
-      opening.price = {};
-      ledger->finish(opening);
-    }
+    opening.status = "error";
+    opening.code = 503;
+    opening.stats = {};
+    opening.price = {};
+    booking->close(opening);
     throw;
   }
   if (exchange.key)

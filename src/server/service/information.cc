@@ -175,6 +175,19 @@ std::optional<Service::State::Funds> Service::State::funds_of(const Exchange& ex
   return funds;
 }
 
+std::shared_ptr<KeyFunds> Service::State::shared_funds(const Exchange& exchange) {
+  if (!ledger || !funds_of(exchange)) return nullptr;
+  std::shared_ptr<KeyFunds> funds;
+  {
+    const std::lock_guard lock(mutex);
+    std::shared_ptr<KeyFunds>& known = key_funds[exchange.key_id()];
+    if (!known) known = std::make_shared<KeyFunds>();
+    funds = known;
+  }
+  funds->refresh([&] { return funds_of(exchange).value_or(Funds{}).left; });
+  return funds;
+}
+
 HttpReply Service::State::balance(const Exchange& exchange) {
   Object info{{"currency", options.prices.currency()}};
   bool available = true;

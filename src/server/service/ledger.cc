@@ -180,8 +180,11 @@ Ledger::~Ledger() {
   state_->thread.join();
 }
 
-void Ledger::begin(const JobReport& report) {
-  const uint64_t number = state_->submit(report, false);
+uint64_t Ledger::submit(const JobReport& report) { return state_->submit(report, false); }
+
+void Ledger::begin(const JobReport& report) { wait(submit(report)); }
+
+void Ledger::wait(uint64_t number) {
   std::unique_lock lock(state_->mutex);
   state_->changed.wait(lock, [&] { return state_->written >= number; });
   if (!state_->failure.empty()) fail(ErrorCode::io, "{}", state_->failure);
@@ -197,6 +200,10 @@ Picos Ledger::spent(const std::string& key) const {
 }
 
 LedgerBalance Ledger::balance(const std::string& key) const {
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [&, number = state_->submitted] { return state_->written >= number; });
+  }
   const std::lock_guard lock(state_->db_mutex);
   return ledger_balance(state_->db, key);
 }

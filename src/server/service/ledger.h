@@ -22,11 +22,15 @@ class Ledger {
 
   /// A request is admitted: returns when its row is on disk. The price is that of its prompt.
   void begin(const JobReport& report);
+  /// The same in two steps: the row is on its way; and it is on disk.
+  uint64_t submit(const JobReport& report);
+  void wait(uint64_t number);
   /// It has ended: charged in the same transaction. `written` is called once that is on disk, or has failed,
   /// on the ledger's own thread.
   void finish(const JobReport& report, std::function<void()> written = {});
   /// What a key has spent, all rows; those that run count their prompt.
   Picos spent(const std::string& key) const;
+  /// With all that has been handed over.
   LedgerBalance balance(const std::string& key) const;
   /// Newest first.
   std::vector<LedgerRow> rows(const LedgerQuery& query) const;

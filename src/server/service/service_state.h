@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "server/page/page.h"
+#include "server/service/booking.h"
 #include "server/service/idempotency.h"
 #include "server/service/keys.h"
 #include "server/service/ledger.h"
@@ -41,7 +42,8 @@ struct Service::State {
   std::atomic<bool> draining = false;
   std::atomic<int64_t> unwritten = 0;  ///< answers that have ended, but not in the ledger
   std::mutex mutex;
-  std::map<std::string, int64_t> running;  // answers per key; guarded by mutex
+  std::map<std::string, int64_t> running;                      // answers per key; guarded by mutex
+  std::map<std::string, std::shared_ptr<KeyFunds>> key_funds;  // guarded by mutex
 
   // service.cc
   HttpReply answer(Exchange& exchange);
@@ -85,6 +87,8 @@ struct Service::State {
   };
   /// What the exchange's key may still spend; nothing: as much as it likes.
   std::optional<Funds> funds_of(const Exchange& exchange) const;
+  /// Those that its running answers share; null: no limit, or no ledger.
+  std::shared_ptr<KeyFunds> shared_funds(const Exchange& exchange);
   ServedModel* find_model(const std::string& name, bool anthropic);
   bool may_use(const Exchange& exchange, const ServedModel& model) const;
   std::vector<std::string> aliases_of(const ServedModel& model) const;
