@@ -53,6 +53,7 @@ void run(BatchArguments& arguments) {
   service_options.strict_fields = arguments.strict_fields;
   service_options.prices = arguments.prices.list();
   service_options.log = [&taken](const server::RequestRecord& record) { taken.add(record); };
+  service_options.store.off = true;  // nobody could ask for them
   const std::string currency = service_options.prices.currency();
   std::unique_ptr<server::Ledger> ledger;
   if (!arguments.ledger.empty()) ledger = std::make_unique<server::Ledger>(arguments.ledger, currency);

@@ -41,7 +41,9 @@ struct ServeArguments {
   bool no_auth = false, any_model = false, log_prompts = false, strict_fields = false, no_extensions = false;
   int port = 8080, io_threads = 2, drain_seconds = 30;
   int64_t max_connections = 16'384;
-  std::string max_body = "64M";
+  std::string max_body = "64M", store, store_size = "1G";
+  double store_ttl = 86'400;
+  bool no_store = false;
 };
 
 // Options that the command line does not give are taken from the environment: FATHOM_SERVE_MAX_ROWS is
@@ -150,6 +152,10 @@ void serve(CLI::App& command, ServeArguments& arguments) {
   options.strict_fields = arguments.strict_fields;
   options.extensions = !arguments.no_extensions;
   options.prices = arguments.prices.list();
+  options.store.off = arguments.no_store;
+  options.store.path = arguments.store;
+  options.store.seconds = arguments.store_ttl;
+  options.store.bytes = parse_bytes(arguments.store_size, "--store-size");
   options.any_model = arguments.any_model;
   options.log_prompts = arguments.log_prompts;
   std::unique_ptr<ServerLog> log;  // ends after the service
@@ -211,6 +217,14 @@ void register_serve(CLI::App& app) {
   command->add_option("--keys", arguments->keys, "file of API keys (fathom keys makes one)");
   command->add_flag("--no-auth", arguments->no_auth, "listen beyond loopback without keys");
   command->add_option("--ledger", arguments->ledger, "SQLite file of what every request cost");
+  command->add_option("--store", arguments->store,
+                      "SQLite file of stored responses (default: in memory, until the server ends)");
+  command
+      ->add_option("--store-ttl", arguments->store_ttl, "seconds that a response is stored (default: a day)")
+      ->check(CLI::Range(1.0, 1e9));
+  command->add_option("--store-size", arguments->store_size,
+                      "most bytes of stored responses; the oldest go first (default: 1G)");
+  command->add_flag("--no-store", arguments->no_store, "store no responses");
   command->add_option("--allow-host", arguments->allow_hosts, "a name that clients may ask for (repeatable)");
   command->add_option("--cors-origin", arguments->cors_origins,
                       "a web origin that may ask, or * (repeatable)");

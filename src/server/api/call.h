@@ -1,6 +1,7 @@
 #pragma once
 /// ApiCall: a request of any dialect, read and checked, before a model is looked at.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -63,6 +64,8 @@ struct ApiCall {
 
   // Responses: the settings as they were asked for, which the object repeats.
   JsonValue::Object settings;
+  bool store = false;            ///< the answer is kept
+  JsonValue::Array input_items;  ///< if so: all of them, those of earlier responses first
 
   /// The inside view is wanted, not an answer: of the token at a position of prompt and answer, or the list
   /// of all tokens.
@@ -79,7 +82,14 @@ struct ApiCall {
 ApiCall read_chat(const JsonValue& body);
 ApiCall read_completions(const JsonValue& body);
 ApiCall read_messages_request(const JsonValue& body, bool counting = false);
-ApiCall read_responses(const JsonValue& body);
+/// What a store of earlier responses adds to a request.
+struct ResponseContext {
+  bool keeps = false;                      ///< there is a store
+  std::optional<JsonValue::Array> before;  ///< items of previous_response_id, if it was found
+  /// The item of an item_reference.
+  std::function<std::optional<JsonValue>(const std::string& id)> item;
+};
+ApiCall read_responses(const JsonValue& body, const ResponseContext& context = {});
 /// Takes the members of the inside view out of a body.
 ApiCall::Inside take_inside(JsonValue& body);
 

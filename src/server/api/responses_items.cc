@@ -1,5 +1,6 @@
 #include "server/api/responses_items.h"
 
+#include <deque>
 #include <set>
 
 #include "base/error.h"
@@ -16,7 +17,7 @@ namespace {
 
 class ItemReader {
  public:
-  explicit ItemReader(ApiCall& call) : call_(call) {}
+  ItemReader(const ResponseContext& context, ApiCall& call) : context_(context), call_(call) {}
 
   void read(const Fields::Item& item) {
     Fields fields(*item.value, item.path, call_.ignored);
@@ -34,12 +35,19 @@ class ItemReader {
     } else if (type == "function_call_output" || type == "custom_tool_call_output") {
       output(fields);
     } else if (type == "item_reference") {
-      refuse(fields.path("id"), "expected the id of a stored item, found {}",
-             quoted(fields.get("id") ? *fields.get("id") : JsonValue()));
+      const JsonValue* id = fields.get("id");
+      const auto found =
+          context_.item && id && id->as_string() ? context_.item(*id->as_string()) : std::nullopt;
+      if (found) {  // what is stored refers to nothing
+        referred_.push_back(*found);
+        return read({&referred_.back(), item.path});
+      }
+      refuse(fields.path("id"), "expected the id of a stored item, found {}", quoted(id ? *id : JsonValue()));
     } else {
       call_.ignored.add(item.path);
       return;
     }
+    if (call_.store) call_.input_items.push_back(*item.value);
     fields.accept({"id", "status", "type", "phase"});
     fields.finish();
   }
@@ -157,7 +165,9 @@ class ItemReader {
     check_results(messages(), paths_, "call_id");
   }
 
+  const ResponseContext& context_;
   ApiCall& call_;
+  std::deque<JsonValue> referred_;
   std::vector<std::string> paths_;
   std::set<std::string> ids_;
   bool open_ = false;
@@ -165,8 +175,8 @@ class ItemReader {
 
 }  // namespace
 
-void read_input_items(const std::vector<Fields::Item>& items, ApiCall& call) {
-  ItemReader reader(call);
+void read_input_items(const std::vector<Fields::Item>& items, const ResponseContext& context, ApiCall& call) {
+  ItemReader reader(context, call);
   for (const Fields::Item& item : items) reader.read(item);
   reader.check();
 }

@@ -43,6 +43,7 @@ class ResponsesWriter final : public ReplyWriter {
 
   void finish(const AnswerResult& result, const ReplyUsage& usage, Events& out) override {
     usage_ = usage;
+    completed_ = std::time(nullptr);
     const bool incomplete = result.end == AnswerEnd::length;
     close(out, incomplete ? "incomplete" : "completed");
     status_ = lacked_resources(result) ? "failed" : incomplete ? "incomplete" : "completed";
@@ -250,7 +251,7 @@ class ResponsesWriter final : public ReplyWriter {
                {"created_at", json_integer(identity_.created)},
                {"status", status},
                {"background", false},
-               {"completed_at", ended && status != "failed" ? json_integer(std::time(nullptr)) : JsonValue()},
+               {"completed_at", ended && status != "failed" ? json_integer(completed_) : JsonValue()},
                {"content_filters", JsonValue()},
                {"moderation", JsonValue()},
                {"prompt_cache_retention", JsonValue()},
@@ -259,7 +260,7 @@ class ResponsesWriter final : public ReplyWriter {
                {"model", identity_.model},
                {"output", std::move(output)},
                {"service_tier", identity_.service_tier},
-               {"store", false}};
+               {"store", call_.store}};
     out.insert(out.end(), call_.settings.begin(), call_.settings.end());
     out.push_back({"usage", ended ? usage_object() : JsonValue()});
     if (ended && !usage_.cost.is_null()) out.push_back({"cost", usage_.cost});
@@ -269,7 +270,7 @@ class ResponsesWriter final : public ReplyWriter {
 
   std::vector<ItemState> items_;
   bool open_ = false;
-  int64_t calls_ = 0, sequence_ = 0;
+  int64_t calls_ = 0, sequence_ = 0, completed_ = 0;
   std::string status_ = "in_progress";
   JsonValue error_;
   ReplyUsage usage_;

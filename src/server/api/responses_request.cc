@@ -106,22 +106,28 @@ void read_tool_choice(Fields& fields, ApiCall& call) {
   set_tool_choice(call, word, *value);
 }
 
-void read_input(Fields& fields, ApiCall& call) {
+void read_input(Fields& fields, const ResponseContext& context, ApiCall& call) {
   if (auto instructions = fields.text("instructions"))
     call.request.messages.push_back({Role::system, std::move(instructions)});
   const JsonValue* input = fields.get("input");
-  if (!input && call.request.messages.empty())
+  std::vector<Fields::Item> items;
+  if (context.before) {
+    for (const JsonValue& item : *context.before) items.push_back({&item, "previous_response_id"});
+  }
+  if (!input && call.request.messages.empty() && items.empty())
     refuse("input", "expected a string or a list of items (or instructions), found nothing");
-  if (!input) return;
-  if (input->as_string()) {
-    call.request.messages.push_back({Role::user, *input->as_string()});
-  } else if (input->as_array()) {
-    if (input->as_array()->empty() && call.request.messages.empty())
+  JsonValue message;
+  if (input && input->as_string()) {
+    message = JsonValue::Object{{"type", "message"}, {"role", "user"}, {"content", *input->as_string()}};
+    items.push_back({&message, "input"});
+  } else if (input && input->as_array()) {
+    if (input->as_array()->empty() && call.request.messages.empty() && items.empty())
       refuse("input", "expected at least one item, found none");
-    read_input_items(fields.items("input", 100'000), call);
-  } else {
+    for (Fields::Item& item : fields.items("input", 100'000)) items.push_back(std::move(item));
+  } else if (input) {
     refuse("input", "expected a string or a list of items, found {}", quoted(*input));
   }
+  if (!items.empty()) read_input_items(items, context, call);
 }
 
 void read_reasoning(Fields& fields, ApiCall& call) {
@@ -213,7 +219,7 @@ void read_metadata(Fields& fields) {
 
 }  // namespace
 
-ApiCall read_responses(const JsonValue& body) {
+ApiCall read_responses(const JsonValue& body, const ResponseContext& context) {
   ApiCall call;
   call.dialect = Dialect::responses;
   Fields fields(body, "", call.ignored);
@@ -223,13 +229,15 @@ ApiCall read_responses(const JsonValue& body) {
     fields.reject(key, "expected none, found some: it is not offered");
   if (fields.flag("background").value_or(false))
     refuse("background", "expected false, found true: answers are given at once");
-  if (const auto previous = fields.text("previous_response_id")) {
+  if (const auto previous = fields.text("previous_response_id"); previous && !context.before) {
     throw ApiError(
         400, "previous_response_not_found",
         "previous_response_id: expected a stored response, found '" + printable(*previous, 64) + "'",
         "previous_response_id");
   }
-  read_input(fields, call);
+  const std::optional<bool> store = fields.flag("store");
+  call.store = context.keeps && store.value_or(true);
+  read_input(fields, context, call);
   read_reasoning(fields, call);
   read_sampling(fields, call);
   call.max_tokens = fields.integer("max_output_tokens", 1, kMaxAnswerTokens);
@@ -256,8 +264,8 @@ ApiCall read_responses(const JsonValue& body) {
   read_metadata(fields);
   read_user(fields, call);
   call.service_tier = fields.text("service_tier").value_or("");
-  // Nothing is kept, and the object says so.
-  if (fields.flag("store").value_or(false)) call.ignored.add("store");
+  // Without a store nothing is kept, and the object says so.
+  if (store.value_or(false) && !context.keeps) call.ignored.add("store");
   note_settings(fields, body, call);
   fields.ignore({"truncation", "max_tool_calls", "context_management", "prompt_cache_key",
                  "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "access_programs",

@@ -239,6 +239,8 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
       writers_[part]->failure(*error_, out);
     } else if (!error_) {
       writers_[part]->finish(result, usage_of(result), out);
+      // Before its reader has it: the next request may go on from it at once.
+      if (setup_.keep && !abandoned_) setup_.keep(writers_[part]->final());
     }
     if (abandoned_) report_.status = "cancelled", report_.code = 499;
     if (--left_ == 0) {

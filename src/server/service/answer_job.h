@@ -34,6 +34,7 @@ struct JobSetup {
   std::string route, key, mode;
   ErrorShape shape = ErrorShape::deepseek;
   ServedModel* model = nullptr;
+  std::function<void(JsonValue)> keep;  ///< Responses: takes the whole answer; null: it is not stored
   /// Called once, from any thread. It calls its second argument, once, when the report is where it belongs:
   /// only then does anybody see the end of the answer.
   std::function<void(const JobReport&, std::function<void()>)> report;

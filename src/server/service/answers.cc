@@ -29,12 +29,12 @@ Dialect dialect_of(Route route) {
   }
 }
 
-ApiCall read_as(Dialect dialect, const JsonValue& body, bool counting) {
+ApiCall read_as(Dialect dialect, const JsonValue& body, bool counting, const ResponseContext& context) {
   switch (dialect) {
     case Dialect::completions:
       return read_completions(body);
     case Dialect::responses:
-      return read_responses(body);
+      return read_responses(body, context);
     case Dialect::messages:
       return read_messages_request(body, counting);
     case Dialect::chat:
@@ -93,14 +93,19 @@ HttpReply source_reply(std::shared_ptr<ReplySource> source) {
 
 }  // namespace
 
-ApiCall read_any(const JsonValue& body, const HttpRequest& http) {
-  return read_as(guessed_dialect(body, http), body, /*counting=*/true);
+ApiCall Service::State::read_any(const JsonValue& body, const Exchange& exchange) const {
+  return read_as(guessed_dialect(body, exchange.http), body, /*counting=*/true,
+                 response_context(exchange, body));
 }
 
 ApiCall Service::State::read_call(const Exchange& exchange) const {
   const bool counting =
       exchange.route.route == Route::count_tokens || exchange.route.route == Route::input_tokens;
-  ApiCall call = read_as(dialect_of(exchange.route.route), read_body(exchange.http.body), counting);
+  const Dialect dialect = dialect_of(exchange.route.route);
+  const JsonValue body = read_body(exchange.http.body);
+  ApiCall call =
+      read_as(dialect, body, counting,
+              dialect == Dialect::responses ? response_context(exchange, body) : ResponseContext{});
   check_fields(call);
   return call;
 }
@@ -166,6 +171,7 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
   setup.prepared = std::move(prepared);
   if (draining) throw ApiError(503, "service_unavailable", "the server is shutting down");
   setup.model = &model;
+  setup.keep = keep_response(exchange, setup.call);
   setup.shape = exchange.shape;
   setup.key = exchange.key_id();
   setup.route = exchange.route.name;
@@ -219,7 +225,7 @@ HttpReply Service::State::run_answer(Exchange& exchange, ApiCall call, PreparedC
   record.user = setup.call.user;
   record.mode = setup.mode;
   record.stream = setup.call.stream;
-  const ModelPrice price = setup.price;
+  const ModelPrice& price = setup.price;
   std::vector<EngineRequest>& requests = setup.prepared.requests;
   std::shared_ptr<Booking> booking;
   try {
@@ -281,7 +287,7 @@ HttpReply Service::State::count_tokens(Exchange& exchange) {
 
 HttpReply Service::State::apply_template(Exchange& exchange) {
   const JsonValue body = read_body(exchange.http.body);
-  ApiCall call = read_any(body, exchange.http);
+  ApiCall call = read_any(body, exchange);
   if (call.dialect == Dialect::completions)
     refuse("messages", "expected messages or input, found the body of a completion");
   const ServedModel& model = resolve(call, exchange);
@@ -307,7 +313,7 @@ HttpReply Service::State::apply_template(Exchange& exchange) {
 HttpReply Service::State::tokenize(Exchange& exchange) {
   const JsonValue body = read_body(exchange.http.body);
   if (body.find("messages") || body.find("input")) {
-    ApiCall call = read_any(body, exchange.http);
+    ApiCall call = read_any(body, exchange);
     const ServedModel& model = resolve(call, exchange);
     const PreparedCall prepared = prepare(call, model, /*counting=*/true);
     JsonValue::Array tokens;

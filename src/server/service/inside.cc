@@ -42,7 +42,7 @@ HttpReply token_list(const ServedModel& model, const std::vector<int32_t>& ids, 
 HttpReply Service::State::inside(Exchange& exchange) {
   JsonValue body = read_body(exchange.http.body);
   ApiCall::Inside wanted = take_inside(body);
-  ApiCall call = read_any(body, exchange.http);
+  ApiCall call = read_any(body, exchange);
   check_fields(call);
   if (call.stream) refuse("stream", "expected false, found true: an inside view comes whole");
   if (call.prompts.size() > 1) refuse("prompt", "expected one prompt, found {}", call.prompts.size());

@@ -45,7 +45,18 @@ Operation operation_of(Route route, std::string_view method) {
     case Route::responses:
       return {.summary = "A response", .request = "ResponseRequest", .answer = "Response", .streams = true};
     case Route::response:
+      if (method == "delete")
+        return {.summary = "Forgets a stored response", .request = "", .answer = "DeletedResponse"};
       return {.summary = "A stored response", .request = "", .answer = "Response"};
+    case Route::response_items:
+      return {.summary = "The input of a stored response",
+              .request = "",
+              .answer = "ItemList",
+              .query = {{"limit", "integer"}, {"order", "asc|desc"}, {"after", "string"}}};
+    case Route::response_cancel:
+      return {.summary = "Always refused: no response runs in the background",
+              .request = "",
+              .answer = "Response"};
     case Route::input_tokens:
       return {
           .summary = "Tokens of a response's prompt", .request = "ResponseRequest", .answer = "InputTokens"};

@@ -161,6 +161,11 @@ constexpr std::string_view kAnswers = R"json({
 "Balance": {"type": "object", "required": ["is_available", "balance_infos"], "properties": {
   "is_available": {"type": "boolean"}, "balance_infos": {"type": "array", "items": {"type": "object",
     "required": ["currency", "total_balance", "granted_balance", "topped_up_balance"]}}}},
+"DeletedResponse": {"type": "object", "required": ["id", "object", "deleted"], "properties": {
+  "object": {"const": "response.deleted"}, "deleted": {"const": true}}},
+"ItemList": {"type": "object", "required": ["object", "data", "first_id", "last_id", "has_more"], "properties": {
+  "object": {"const": "list"}, "data": {"type": "array", "items": {"type": "object"}},
+  "has_more": {"type": "boolean"}}},
 "LedgerRows": {"type": "object", "required": ["object", "data", "totals", "has_more", "next_cursor"], "properties": {
   "object": {"const": "list"}, "data": {"type": "array", "items": {"type": "object"}},
   "totals": {"type": "object"}, "has_more": {"type": "boolean"}, "next_cursor": {"type": ["string", "null"]}}},

@@ -37,7 +37,7 @@ double flops_between(const CostModel& model, int64_t first, int64_t end) {
 
 HttpReply Service::State::plan(Exchange& exchange) {
   const JsonValue body = read_body(exchange.http.body);
-  ApiCall call = read_any(body, exchange.http);
+  ApiCall call = read_any(body, exchange);
   const ServedModel& model = resolve(call, exchange);
   const PreparedCall prepared = prepare(call, model, /*counting=*/true);
   const int64_t context = model.context();

@@ -1,5 +1,7 @@
 #include "server/service/routes.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -55,7 +57,16 @@ constexpr std::string_view kAnthropicModels = "/anthropic/v1";
 // Followed by an id.
 constexpr std::array kWithId = {
     Row{"/models/", Route::model, "/v1/models/{id}", kGet},
-    Row{"/responses/", Route::response, "/v1/responses/{id}", "DELETE, GET, HEAD, POST"},
+    Row{"/responses/", Route::response, "/v1/responses/{id}", "DELETE, GET, HEAD"},
+};
+// The same, and more after the id.
+struct InnerRow {
+  Row row;
+  std::string_view end;
+};
+constexpr std::array kInner = {
+    InnerRow{{"/responses/", Route::response_items, "/v1/responses/{id}/input_items", kGet}, "/input_items"},
+    InnerRow{{"/responses/", Route::response_cancel, "/v1/responses/{id}/cancel", kPost}, "/cancel"},
 };
 
 template <class Rows>
@@ -94,6 +105,12 @@ std::optional<std::string> decoded_id(std::string_view text) {
 }
 
 std::optional<RouteMatch> with_id(std::string_view path) {
+  for (const auto& [row, end] : kInner) {
+    if (!path.starts_with(row.path) || !path.ends_with(end) || path.size() <= row.path.size() + end.size())
+      continue;
+    if (auto id = decoded_id(path.substr(row.path.size(), path.size() - row.path.size() - end.size())))
+      return RouteMatch{row.route, row.name, row.methods, std::move(*id)};
+  }
   for (const Row& row : kWithId) {
     if (!path.starts_with(row.path)) continue;
     if (auto id = decoded_id(path.substr(row.path.size())))
@@ -135,6 +152,7 @@ std::vector<PathRow> all_paths() {
   for (const std::string_view prefix : kOpenAiPrefixes) {
     for (const Row& row : kOpenAi) add(prefix, row, "");
     for (const Row& row : kWithId) add(prefix, row, "{id}");
+    for (const auto& [row, end] : kInner) add(prefix, row, fmt::format("{{id}}{}", end).c_str());
   }
   for (const std::string_view prefix : kAnthropicPrefixes) {
     for (const Row& row : kAnthropic) add(prefix, row, "");

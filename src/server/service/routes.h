@@ -15,6 +15,8 @@ enum class Route {
   completions,
   responses,
   response,  ///< a stored one
+  response_items,
+  response_cancel,
   input_tokens,
   messages,
   count_tokens,

@@ -104,6 +104,7 @@ Service::Service(ServiceOptions options, std::vector<std::unique_ptr<ServedModel
   state_->models = std::move(models);
   state_->keys = std::move(keys);
   state_->ledger = std::move(ledger);
+  if (!state_->options.store.off) state_->store = std::make_unique<ResponseStore>(state_->options.store);
 }
 
 // Engines end before the ledger that their last reports go to.
@@ -261,7 +262,11 @@ HttpReply Service::State::answer(Exchange& exchange) {
     case Route::model:
       return one_model(exchange);
     case Route::response:
-      throw ApiError(404, "response_not_found", "id: expected a stored response, found none of that name");
+      return stored_response(exchange);
+    case Route::response_items:
+      return stored_items(exchange);
+    case Route::response_cancel:
+      return cancel_response(exchange);
     case Route::health:
       return json_reply(JsonValue::Object{{"status", draining ? "draining" : "ok"}});
     case Route::ready:

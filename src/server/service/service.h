@@ -8,6 +8,7 @@
 #include "engine/price_list.h"
 #include "server/http/http.h"
 #include "server/service/request_log.h"
+#include "server/service/response_store.h"
 #include "server/service/served_model.h"
 
 namespace fathom::server {
@@ -24,6 +25,7 @@ struct ServiceOptions {
   bool strict_fields = false;              ///< ignored fields are refused
   bool extensions = true;                  ///< cost and fathom in answers
   PriceList prices;
+  ResponseStoreOptions store;
   bool any_model = false;    ///< an unknown name means the first model
   RequestLog log;            ///< told of each request when it ends, on any thread; or none
   bool log_prompts = false;  ///< with their bodies

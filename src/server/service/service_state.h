@@ -34,6 +34,7 @@ struct Service::State {
   std::vector<std::unique_ptr<ServedModel>> models;
   std::unique_ptr<Keys> keys;
   std::unique_ptr<Ledger> ledger;
+  std::unique_ptr<ResponseStore> store;  // or none
   Metrics metrics;
   Page page;
   RateLimits rates;
@@ -61,6 +62,9 @@ struct Service::State {
   HttpReply start_answer(Exchange& exchange);
   HttpReply new_answer(Exchange& exchange);
   ApiCall read_call(const Exchange& exchange) const;
+  /// A body of any dialect, for the routes that only look at it: by the query's `as`, else by its members.
+  /// Throws ApiError.
+  ApiCall read_any(const JsonValue& body, const Exchange& exchange) const;
   HttpReply run_answer(Exchange& exchange, ApiCall call, PreparedCall prepared, ServedModel& model);
   HttpReply inside(Exchange& exchange);
   void check_fields(const ApiCall& call) const;
@@ -69,6 +73,14 @@ struct Service::State {
   HttpReply tokenize(Exchange& exchange);
   HttpReply detokenize(Exchange& exchange);
   HttpReply apply_template(Exchange& exchange);
+
+  // stored_responses.cc
+  ResponseContext response_context(const Exchange& exchange, const JsonValue& body) const;
+  /// Takes the whole answer to a call; null: it is not kept. Takes the call's items.
+  std::function<void(JsonValue)> keep_response(const Exchange& exchange, ApiCall& call);
+  HttpReply stored_response(const Exchange& exchange);
+  HttpReply stored_items(const Exchange& exchange);
+  HttpReply cancel_response(const Exchange& exchange);
 
   // plan.cc
   HttpReply plan(Exchange& exchange);
@@ -94,9 +106,6 @@ struct Service::State {
   std::vector<std::string> aliases_of(const ServedModel& model) const;
 };
 
-/// A body of any dialect, for the routes that only look at it: by the query's `as`, else by its members.
-/// Throws ApiError.
-ApiCall read_any(const JsonValue& body, const HttpRequest& http);
 HttpReply json_reply(const JsonValue& body, int status = 200);
 /// A value of the query string, decoded; nothing if absent.
 std::optional<std::string> query_value(const std::string& query, std::string_view name);
