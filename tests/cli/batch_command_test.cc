@@ -45,7 +45,8 @@ TEST_CASE("a batch that is killed is finished by the next run, each request once
           << "\n";
   }
   lines.close();
-  std::vector<std::string> args = {"batch", in, out, "--max-rows", "1", "--threads", "1", "--ledger", ledger};
+  std::vector<std::string> args = {"batch", in,          out, "-m",       "v4-10m", "--max-rows",
+                                   "1",     "--threads", "1", "--ledger", ledger};
   const pid_t child = fork();
   if (child == 0) {
     if (chdir(FATHOM_SOURCE_DIR) != 0) _exit(126);

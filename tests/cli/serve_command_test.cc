@@ -120,5 +120,5 @@ TEST_CASE("settings that are no good are named") {
   CHECK(bad.find("prices.json: prices.models.v4.miss: expected") != std::string::npos);
   const std::string other =
       serve(R"({"currency": "EUR", "models": {"x": {"hit": 1, "miss": 1, "output": 1}}})");
-  CHECK(other.find("prices.models: expected a price of 'v4-10m'") != std::string::npos);
+  CHECK(other.find("prices.models: expected a price of 'nano'") != std::string::npos);
 }
