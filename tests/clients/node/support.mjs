@@ -59,12 +59,13 @@ export async function startKeyedServer(binary) {
 }
 
 /**
- * A server that has failures to show: one row, a queue of one, two seconds in the queue, six seconds an answer.
+ * A server that has failures to show: one row, a queue of one, two seconds in the queue, six seconds an answer (of v4-10m,
+ * whose context is too long to be filled in that time).
  * busy() takes its row, and returns a function that gives it back; queued() waits until somebody waits.
  */
 export async function startNarrowServer(binary) {
   const server = await startServer(
-    binary, ['--max-rows', '1', '--max-queue', '1', '--queue-seconds', '2', '--max-seconds', '6']);
+    binary, ['-m', 'v4-10m', '--max-rows', '1', '--max-queue', '1', '--queue-seconds', '2', '--max-seconds', '6']);
   const busy = async () => {
     const controller = new AbortController();
     const response = await fetch(`${server.url}/v1/chat/completions`, {
