@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- table: tools/performance_table.py -->\n", "<!-- end of table -->\n"
 ORDER = ["machine", "linear", "decode", "batch", "prefill", "transformers", "llama.cpp", "training",
          "transformers-training", "long-context", "tokenizer", "memory"]
+OF_MODEL = {"decode", "batch", "prefill", "load", "tokenizer", "memory"}
 COMMANDS = {"transformers": "bench/peers/run_transformers.sh", "llama.cpp": "bench/peers/run_llamacpp.sh",
             "transformers-training": "bench/peers/run_training.sh"}
 
@@ -24,7 +25,8 @@ def number(value):
 
 def rows(bench):
     environment = bench["environment"]
-    command = COMMANDS.get(bench["bench"], f"fathom bench {bench['bench']}")
+    model = f" -m {bench['model']}" if bench["bench"] in OF_MODEL else ""
+    command = COMMANDS.get(bench["bench"], f"fathom bench {bench['bench']}{model}")
     for figure in bench["figures"]:
         limit = share = peer = ""
         if "limit" in figure:

@@ -188,6 +188,7 @@ TEST_CASE("demo shows both modes") {
   CHECK(r.status == 0);
   CHECK(r.out.find("Non-think") != std::string::npos);
   CHECK(r.out.find("thinking: ") != std::string::npos);
+  CHECK(r.out.find("answer:   5798") != std::string::npos);
   CHECK(r.out.find("$0.0000") != std::string::npos);
 }
 

@@ -10,7 +10,7 @@ import { serve } from './server.mjs';
 
 const axe = createRequire(import.meta.url)('axe-core');
 const [fathom, executablePath, pictures] = process.argv.slice(2);
-const server = await serve(fathom, '--log', 'none');
+const server = await serve(fathom, '--log', 'none', '-m', 'v4-10m');
 // No name but the server's leads anywhere: the page works without a network.
 const browser = await chromium.launch({
   executablePath,

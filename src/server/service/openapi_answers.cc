@@ -150,7 +150,7 @@ constexpr std::string_view kAnswers = R"json({
     "position": {"$ref": "#/components/schemas/Count"}, "token": {"$ref": "#/components/schemas/InsideToken"},
     "experts_total": {"$ref": "#/components/schemas/Count"},
     "layers": {"type": "array", "items": {"$ref": "#/components/schemas/InsideLayer"}},
-    "usage": {"$ref": "#/components/schemas/Usage"}, "cost": {"$ref": "#/components/schemas/Cost"},
+    "usage": {"type": "object"}, "cost": {"$ref": "#/components/schemas/Cost"},
     "fathom": {"$ref": "#/components/schemas/Fathom"}}}]},
 "PlanTable": {"type": ["object", "array"]},
 "Status": {"type": "object", "required": ["status"], "properties": {
