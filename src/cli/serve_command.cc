@@ -130,9 +130,20 @@ void shut_down(server::Listener& listener, server::Service& service, int drain_s
   listener.stop();
 }
 
+// An unset variable in `--keys "$KEYS"` must not open the server to everybody, nor in --tls-cert drop TLS.
+void refuse_empty_names(CLI::App& command) {
+  for (const char* name : {"keys", "tls-cert", "tls-key", "ledger", "cache-dir", "price-table"}) {
+    const CLI::Option* option = command.get_option(std::string("--") + name);
+    for (const std::string& value : option->results()) {
+      if (value.empty()) bad_input("{}: expected the name of a file, found an empty one", name);
+    }
+  }
+}
+
 void serve(CLI::App& command, ServeArguments& arguments) {
   read_environment(command);
   read_config(command, arguments.config);
+  refuse_empty_names(command);
   const bool loopback = server::is_loopback(arguments.host);
   if (!loopback && arguments.keys.empty() && !arguments.no_auth) {
     bad_input("host: expected a loopback address, --keys or --no-auth, found {} for everybody",

@@ -101,6 +101,12 @@ TEST_CASE("settings that are no good are named") {
   CHECK(test::run_fathom({"serve", "--port", "0", "-m", "a=v4-10m", "-m", "a=v4-10m"}).status == 1);
   CHECK(test::run_fathom({"serve", "--port", "0", "-m", "a b=v4-10m"}).status == 1);
 
+  for (const char* name : {"--tls-cert", "--keys"}) {
+    const test::Finished empty = test::run_fathom({"serve", "--port", "0", name, ""});
+    CHECK(empty.status == 1);
+    CHECK(empty.err.find("expected the name of a file, found an empty one") != std::string::npos);
+  }
+
   const test::TempFolder folder;
   const test::Finished alone = test::run_fathom({"serve", "--port", "0", "--tls-cert", "cert.pem"});
   CHECK(alone.status == 1);
