@@ -28,6 +28,16 @@ int64_t count_of(const TensorView& tensor) {
   return tensor.bytes / block_bytes(tensor.dtype) * block_values(tensor.dtype);
 }
 
+// That the shape is [rows, cols], dimensions of 1 aside: a transposed table has as many values.
+void check_shape(const TensorView& t, std::string_view name, int64_t rows, int64_t cols) {
+  std::vector<int64_t> found = t.shape, expected = {rows, cols};
+  std::erase(found, 1);
+  std::erase(expected, 1);
+  if (found == expected) return;
+  bad_input("{}: shape: expected {}, found {}", place(t, name),
+            rows == 1 ? fmt::format("[{}]", cols) : fmt::format("[{}, {}]", rows, cols), shape_text(t.shape));
+}
+
 /// Whether a stored shape is [..., cols] with the dimensions before cols multiplying to rows.
 bool folds_to(const std::vector<int64_t>& shape, int64_t rows, int64_t cols) {
   if (shape.empty() || shape.back() != cols) return false;
@@ -119,6 +129,17 @@ WeightView Checkpoint::matrix(std::string_view official_name, int64_t rows, int6
   w.scales = s.data;
   w.scale_row_bytes = s.row_bytes;
   return w;
+}
+
+std::vector<float> Checkpoint::floats(std::string_view official_name, int64_t rows, int64_t cols) const {
+  check_shape(tensor(official_name), official_name, rows, cols);
+  return floats(official_name, rows * cols);
+}
+
+std::vector<int32_t> Checkpoint::ints(std::string_view official_name, int64_t rows, int64_t cols,
+                                      int64_t limit) const {
+  check_shape(tensor(official_name), official_name, rows, cols);
+  return ints(official_name, rows * cols, limit);
 }
 
 std::vector<float> Checkpoint::floats(std::string_view official_name, int64_t count) const {

@@ -70,8 +70,12 @@ class Checkpoint {
   WeightView matrix(std::string_view official_name, int64_t rows, int64_t cols) const;
   /// A small tensor as floats, copied; its element count must be `count` and its dtype F32, F16 or BF16.
   std::vector<float> floats(std::string_view official_name, int64_t count) const;
+  /// The same of shape [rows, cols], dimensions of 1 aside.
+  std::vector<float> floats(std::string_view official_name, int64_t rows, int64_t cols) const;
   /// An integer table (tid2eid) as int32, from I64 or I32; every value must lie in [0, limit).
   std::vector<int32_t> ints(std::string_view official_name, int64_t count, int64_t limit) const;
+  /// The same of shape [rows, cols], dimensions of 1 aside.
+  std::vector<int32_t> ints(std::string_view official_name, int64_t rows, int64_t cols, int64_t limit) const;
   /// Reads every scale of every weight, unused ones and those inside ggml's blocks included, and throws
   /// Error(bad_input) naming file, tensor and position of the first that is NaN or infinite. Reads as much as
   /// all scales take: for inspect and verify.

@@ -30,7 +30,7 @@ std::shared_ptr<const Weights> Weights::load(std::shared_ptr<const Checkpoint> c
         view = checkpoint->matrix(name, rows, cols);
         return;
       case ParamClass::vector: {
-        auto& values = weights->vectors_.emplace_back(checkpoint->floats(name, rows * cols));
+        auto& values = weights->vectors_.emplace_back(checkpoint->floats(name, rows, cols));
         for (const float v : values) {
           if (!(v - v == 0)) bad_input("{}: expected finite values, found {}", name, v);
         }
@@ -40,7 +40,7 @@ std::shared_ptr<const Weights> Weights::load(std::shared_ptr<const Checkpoint> c
       }
       case ParamClass::table: {
         auto& values =
-            weights->tables_.emplace_back(checkpoint->ints(name, rows * cols, config.n_routed_experts));
+            weights->tables_.emplace_back(checkpoint->ints(name, rows, cols, config.n_routed_experts));
         view.dtype = DType::I32;
         view.rows = rows;
         view.cols = cols;

@@ -48,13 +48,13 @@ MasterWeights load_masters(const ParamTable& table, const Checkpoint& checkpoint
   MasterWeights masters(table);
   for (const TrainedParam& p : table.params()) {
     if (p.kind == ParamClass::table) {
-      const auto ids = checkpoint.ints(p.name, p.values(), table.config().n_routed_experts);
+      const auto ids = checkpoint.ints(p.name, p.rows, p.cols, table.config().n_routed_experts);
       std::copy(ids.begin(), ids.end(), masters.tables.begin() + p.offset);
       continue;
     }
     float* out = masters.values.data() + p.offset;
     if (p.kind == ParamClass::vector) {
-      const auto values = checkpoint.floats(p.name, p.values());
+      const auto values = checkpoint.floats(p.name, p.rows, p.cols);
       std::copy(values.begin(), values.end(), out);
     } else {
       const WeightView view = checkpoint.matrix(p.name, p.rows, p.cols);
@@ -206,10 +206,10 @@ void ComputeWeights::adapt(const ParamTable& table, const MasterWeights& masters
       config, table.mtp_blocks(),
       [&](const std::string& name, ParamClass kind, int64_t rows, int64_t cols, WeightView& view) {
         if (kind == ParamClass::table) {
-          view = table_view(
-              tables_.emplace_back(base.ints(name, rows * cols, config.n_routed_experts)).data(), rows, cols);
+          view = table_view(tables_.emplace_back(base.ints(name, rows, cols, config.n_routed_experts)).data(),
+                            rows, cols);
         } else if (kind == ParamClass::vector) {
-          view = weight_view(vectors_.emplace_back(base.floats(name, rows * cols)).data(), rows, cols);
+          view = weight_view(vectors_.emplace_back(base.floats(name, rows, cols)).data(), rows, cols);
         } else {
           copy(base.matrix(name, rows, cols), precision == Precision::fp32 ? DType::F32 : DType::BF16, name,
                view);

@@ -161,6 +161,12 @@ TEST_CASE("what is asked for must be what is stored") {
   says(message([&] { mixed->floats("layers.0.ffn.gate.tid2eid", 384); }), {"dtype", "F32", "I64"});
   says(message([&] { mixed->ints("norm.weight", 128, 10); }), {"dtype", "I64 or I32", "BF16"});
   says(message([&] { mixed->ints("layers.0.ffn.gate.tid2eid", 384, 2); }), {"tid2eid", "value", "0 to 1"});
+  // As many values, transposed.
+  says(message([&] { mixed->ints("layers.0.ffn.gate.tid2eid", 2, 192, 4); }),
+       {"tid2eid", "shape", "[2, 192]", "[192, 2]"});
+  says(message([&] { mixed->floats("norm.weight", 2, 64); }), {"norm.weight", "shape", "[2, 64]", "[128]"});
+  CHECK(mixed->ints("layers.0.ffn.gate.tid2eid", 192, 2, 4).size() == 384);
+  CHECK(mixed->floats("norm.weight", 1, 128).size() == 128);
   CHECK(mixed->floats("norm.weight", 128).size() == 128);
   CHECK(mixed->ints("layers.0.ffn.gate.tid2eid", 384, 4).size() == 384);
 }
