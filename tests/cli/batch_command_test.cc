@@ -8,21 +8,11 @@
 
 #include "server/service/ledger_report.h"
 #include "tests/cli/program.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
 
 using namespace fathom;
 using nlohmann::json;
-
-namespace {
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-}  // namespace
 
 TEST_CASE("a batch that is killed is finished by the next run, each request once") {
   const test::TempFolder folder;
@@ -58,10 +48,10 @@ TEST_CASE("a batch that is killed is finished by the next run, each request once
     execv(argv[0], argv.data());
     _exit(127);
   }
-  for (int i = 0; i < 6000 && std::ranges::count(read_file(out), '\n') < 2; ++i) usleep(10'000);
+  for (int i = 0; i < 6000 && std::ranges::count(test::read_file(out), '\n') < 2; ++i) usleep(10'000);
   kill(child, SIGKILL);
   CHECK(test::wait_at_most(child, 60) == 128 + SIGKILL);
-  const std::string first = read_file(out);
+  const std::string first = test::read_file(out);
   const auto begun = std::ranges::count(first, '\n');
   CHECK(begun >= 2);
   std::ofstream(out, std::ios::app) << R"({"id":"batch_req_torn","custom_i)";
@@ -72,7 +62,7 @@ TEST_CASE("a batch that is killed is finished by the next run, each request once
   CHECK(rest.err.find(std::to_string(kLines) + " lines: ") != std::string::npos);
   CHECK(rest.err.find(std::to_string(begun) + " done before") != std::string::npos);
   CHECK(rest.err.find("USD") != std::string::npos);
-  const std::string all = read_file(out);
+  const std::string all = test::read_file(out);
   CHECK(all.starts_with(first.substr(0, first.rfind('\n') + 1)));
   std::map<std::string, int> seen;
   std::istringstream text(all);

@@ -10,18 +10,12 @@
 #include <sstream>
 
 #include "tests/cli/program.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
 
 using namespace fathom;
 
 namespace {
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // A datagram within ten seconds, or nothing.
 std::string receive(int fd) {
@@ -60,7 +54,7 @@ TEST_CASE("several models, settings from the environment, and a service manager"
     _exit(127);
   }
   CHECK(receive(manager) == "READY=1");
-  const std::string ready = read_file(out_path);
+  const std::string ready = test::read_file(out_path);
   CAPTURE(ready);
   REQUIRE(ready.starts_with("ready http://127.0.0.1:"));
   const std::string port = ready.substr(23, ready.find('\n') - 23);
@@ -90,7 +84,7 @@ TEST_CASE("several models, settings from the environment, and a service manager"
   CHECK(receive(manager) == "STOPPING=1");
   CHECK(test::wait_at_most(child, 20) == 0);
   close(manager);
-  const std::string log = read_file(log_path);
+  const std::string log = test::read_file(log_path);
   CAPTURE(log);
   CHECK(log.starts_with("{\"time\":\"20"));
   CHECK(log.find("\"route\":\"/v1/models\"") != std::string::npos);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "server/service/keys.h"
 #include "server/service/ledger.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
 
 using namespace fathom;
@@ -15,13 +16,6 @@ using server::Keys;
 using server::Ledger;
 
 namespace {
-
-std::string read(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 server::KeyEntry named(const std::string& id) {
   server::KeyEntry entry;
@@ -50,7 +44,7 @@ TEST_CASE("keys are found by their hash and kept nowhere else") {
   const std::string alice = Keys::add(path, named("alice"));
   const std::string bob = Keys::add(path, named("bob"));
   CHECK(alice != bob);
-  const std::string text = read(path);
+  const std::string text = test::read_file(path);
   CHECK(text.find(alice) == std::string::npos);
   CHECK(text.find(alice.substr(3)) == std::string::npos);
   const auto keys = Keys::open(path);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "server/service/batch_files.h"
 #include "tests/server/test_server.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
 
 using namespace fathom;
@@ -20,16 +21,9 @@ using server::BatchSummary;
 
 namespace {
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 std::vector<json> lines_of(const std::filesystem::path& path) {
   std::vector<json> lines;
-  std::istringstream text(read_file(path));
+  std::istringstream text(test::read_file(path));
   for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
   return lines;
 }
@@ -105,11 +99,11 @@ TEST_CASE("every dialect, bad bodies, and lines that are no requests") {
   CHECK(messages[5].starts_with("line 8: "));
   CHECK(messages[6].starts_with("line 9: method: expected POST"));
 
-  const std::string before = read_file(out);
+  const std::string before = test::read_file(out);
   const BatchSummary again = server::run_batch(server.service(), in, out, {});
   CHECK(again.finished);
   CHECK(again.skipped == 14);
-  CHECK(read_file(out) == before);
+  CHECK(test::read_file(out) == before);
 }
 
 TEST_CASE("a run goes on where it ended, and mends a torn line") {
@@ -132,7 +126,7 @@ TEST_CASE("a run goes on where it ended, and mends a torn line") {
   CHECK(kept >= 4);
   CHECK(kept < 12);
 
-  std::string torn = read_file(out);
+  std::string torn = test::read_file(out);
   torn.resize(torn.size() - 20);  // as if the power had gone while it was written
   std::ofstream(out) << torn;
   const BatchSummary rest = server::run_batch(server.service(), in, out, {});
@@ -182,7 +176,7 @@ TEST_CASE("files that cannot be are named") {
   CHECK(run(in, folder.path() / "no" / "out").find("expected to write") != std::string::npos);
   const auto other = folder.write("notes.txt", "what I must not forget\n");
   CHECK(run(in, other).find("notes.txt: line 1: expected an answer of a batch") != std::string::npos);
-  CHECK(read_file(other) == "what I must not forget\n");
+  CHECK(test::read_file(other) == "what I must not forget\n");
   const auto taken = folder.path() / "taken";
   const server::BatchOutput first(taken);
   CHECK(run(in, taken).find("no other run writes") != std::string::npos);
@@ -190,5 +184,5 @@ TEST_CASE("files that cannot be are named") {
   options.line_bytes = 50;
   const auto out = folder.path() / "short";
   CHECK(server::run_batch(server.service(), in, out, options).invalid == 1);
-  CHECK(read_file(out).find("line 1: expected at most 50 bytes") != std::string::npos);
+  CHECK(test::read_file(out).find("line 1: expected at most 50 bytes") != std::string::npos);
 }

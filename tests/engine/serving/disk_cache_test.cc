@@ -11,6 +11,7 @@
 #include "engine/serving/model_identity.h"
 #include "engine/serving/stale_folders.h"
 #include "tests/engine/serving/serving_requests.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
 
 using namespace fathom;
@@ -53,10 +54,6 @@ std::vector<std::filesystem::path> files(const std::filesystem::path& folder) {
   return out;
 }
 
-std::string read(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 void write(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
@@ -131,7 +128,7 @@ TEST_CASE("damaged files are counted, deleted and never believed") {
   }
   const auto paths = files(folder.path());
   std::vector<std::string> good;
-  for (const auto& path : paths) good.push_back(read(path));
+  for (const auto& path : paths) good.push_back(test::read_file(path));
   int64_t found = 0;
   const auto damaged = [&](const auto& damage) {
     for (const auto& path : files(folder.path())) std::filesystem::remove(path);
@@ -305,7 +302,7 @@ TEST_CASE("another model or arithmetic is another identity") {
   const test::TempFolder folder;
   for (const char* name : {"config.json", "tokenizer.json", "model.safetensors"})
     std::filesystem::copy_file(test::kServedFolder / name, folder / name);
-  std::string bytes = read(folder / "model.safetensors");
+  std::string bytes = test::read_file(folder / "model.safetensors");
   bytes[bytes.size() - 1000] ^= 1;
   write(folder / "model.safetensors", bytes);
   CHECK(model_identity(*Model::open(folder.path()), served.runtime) != own);
