@@ -18,15 +18,7 @@ while [ $# -gt 0 ]; do
     *) recipe=$1; shift ;;
   esac
 done
-fathom=${FATHOM:-$root/build/release/fathom}
-[ -x "$fathom" ] || { echo "run_training.sh: build fathom first, or set FATHOM" >&2; exit 1; }
-python=${PYTHON:-$root/build/peers/venv/bin/python}
-if [ ! -x "$python" ]; then
-  python3 -m venv "$root/build/peers/venv"
-  "$python" -m pip install -q -r "$here/requirements.txt"
-fi
-# Settings of another BLAS for this machine would slow the peer down.
-unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+source "$here/peer_setup.sh"
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
