@@ -1,8 +1,14 @@
 #include "checkpoint/safetensors_writer.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -100,12 +106,18 @@ std::string header_of(const std::vector<Stored>& shard, const std::map<std::stri
   return header + json;
 }
 
-// Makes the folder; the files of a checkpoint that it holds.
-std::vector<std::string> make_folder(const std::filesystem::path& folder, bool replace) {
-  const std::string shown = printable(folder.string(), 400);
+void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) fail(ErrorCode::io, "{}: expected to create the folder, found: {}", shown, error.message());
+  if (!error) return;
+  fail(ErrorCode::io, "{}: expected to create the folder, found: {}", printable(folder.string(), 400),
+       error.message());
+}
+
+// The files of a checkpoint that the folder holds.
+std::vector<std::string> old_files(const std::filesystem::path& folder, bool replace) {
+  const std::string shown = printable(folder.string(), 400);
+  std::error_code error;
   std::vector<std::string> old;
   std::filesystem::directory_iterator it(folder, error);
   for (; !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
@@ -117,6 +129,28 @@ std::vector<std::string> make_folder(const std::filesystem::path& folder, bool r
   if (error) fail(ErrorCode::io, "{}: expected to list the folder, found: {}", shown, error.message());
   return old;
 }
+
+// Holds a folder for one writer: two would leave a mixture of their shards. Where the file system has no
+// locks, nothing is held.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder)
+      : file_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (file_ < 0 || ::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+    ::close(file_);
+    fail(ErrorCode::io,
+         "{}: expected a folder that nothing else writes a checkpoint into, found one that does",
+         printable(folder.string(), 400));
+  }
+  ~FolderLock() {
+    if (file_ >= 0) ::close(file_);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int file_;
+};
 
 // Before the first file is reserved: else the disk is full for everybody until the last one fails.
 void check_space(const std::filesystem::path& folder, int64_t bytes) {
@@ -136,6 +170,7 @@ struct SafetensorsWriter::State {
 
   std::filesystem::path folder;
   NewFolders made;
+  std::optional<FolderLock> lock;
   TensorOutput output;
   std::vector<std::string> files, old_files;
   int64_t total_bytes = 0;
@@ -154,7 +189,9 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder,
       }
     }
   }
-  state_->old_files = make_folder(state_->folder, options.replace);
+  make_folder(state_->folder);
+  state_->lock.emplace(state_->folder);
+  state_->old_files = old_files(state_->folder, options.replace);
   if (!options.sparse) check_space(state_->folder, state_->total_bytes);
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string file =

@@ -30,7 +30,7 @@ class SafetensorsWriter : public TensorSink {
   /// Makes the folder if need be (it goes again if nothing comes of it), and reserves the space. Throws
   /// Error(bad_input) if it holds a checkpoint already (mixing two would be read as one) and is not to
   /// replace it, if a declaration has a bad name, a second tensor of its name or a bad shape;
-  /// Error(unsupported) for ggml types; Error(io).
+  /// Error(unsupported) for ggml types; Error(io), also if another writer has the folder.
   SafetensorsWriter(std::filesystem::path folder, const std::vector<TensorDeclaration>& tensors,
                     const SafetensorsOptions& options = {});
   ~SafetensorsWriter() override;

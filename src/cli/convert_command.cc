@@ -79,7 +79,7 @@ void register_convert(CLI::App& app) {
   command->add_option("--out", arguments->out, "Folder or .gguf file to write")->required();
   command->add_flag(
       "--force", arguments->force,
-      "Write into a folder that is not empty: files of the same name, and a model, are replaced");
+      "Replace a .gguf file; write into a folder that is not empty, in place of files of its names");
   command->add_option(
       "--card", arguments->card,
       "Folder of the run that trained it: README.md says how, on what, and what its eval*.json found");

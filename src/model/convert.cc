@@ -1,7 +1,9 @@
 #include "model/convert.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 #include "checkpoint/gguf_writer.h"
@@ -28,6 +30,11 @@ class Stream {
     for (const ConvertStep& step : plan.steps) {
       in_context("tensor " + step.tensor.name, [&] { convert(step, plan.config); });
     }
+    for (const auto& [dtypes, turned] : turned_) {
+      report_.notes.push_back(
+          fmt::format("{} matrices of {} {} {}: the first is {}", turned.count, name(dtypes.first),
+                      turned.rounded > 0 ? "are rounded to" : "become", name(dtypes.second), turned.first));
+    }
     if (changed_ > 0) {
       report_.notes.push_back(fmt::format(
           "{} values of FP4 changed in FP8: the scales of their blocks lie more than 2^14 apart", changed_));
@@ -53,7 +60,7 @@ class Stream {
     const WeightView left = source_.matrix(tensor.name, rows, cols);
     const WeightView right = step.beside.empty() ? WeightView{} : source_.matrix(step.beside, rows, cols);
     for (const WeightView* each : {&left, &right}) {
-      report_.rounded += *each && !transcodes_exactly(*each, step.storage);
+      if (*each) count(*each, step);
     }
     const int64_t chunk = std::max<int64_t>(1, kChunkValues / (cols * kTranscodeRows)) * kTranscodeRows;
     for (int64_t first = 0; first < rows; first += chunk) {
@@ -66,6 +73,15 @@ class Stream {
         if (!step.stored_scale.empty()) append(step.stored_scale, scales_);
       }
     }
+  }
+
+  void count(const WeightView& w, const ConvertStep& step) {
+    const bool rounds = !transcodes_exactly(w, step.storage);
+    report_.rounded += rounds;
+    if (!rounds && w.dtype == step.storage.dtype) return;
+    Turned& turned = turned_[{w.dtype, step.storage.dtype}];
+    if (turned.count++ == 0) turned.first = step.tensor.name;
+    turned.rounded += rounds;
   }
 
   // Rows of w into values_ and scales_, groups of rows in parallel.
@@ -118,6 +134,11 @@ class Stream {
   ThreadPool& pool_;
   const Progress& progress_;
   ConvertReport& report_;
+  struct Turned {
+    int64_t count = 0, rounded = 0;
+    std::string first;
+  };
+  std::map<std::pair<DType, DType>, Turned> turned_;  // matrices by what they were and became
   std::vector<std::byte> values_, scales_;
   int64_t total_ = 0, changed_ = 0;
 };
@@ -158,6 +179,9 @@ ConvertReport convert(const Checkpoint& source, const std::filesystem::path& out
   std::error_code error;
   if (gguf && (out.extension() != ".gguf" || std::filesystem::is_directory(out, error))) {
     bad_input("{}: expected a file name ending in .gguf, found another", printable(out.string(), 400));
+  }
+  if (gguf && !options.force && std::filesystem::exists(out, error)) {
+    bad_input("{}: expected a new file, found one (--force replaces it)", printable(out.string(), 400));
   }
   const ConvertPlan plan = plan_conversion(source, options);
   ConvertReport report;

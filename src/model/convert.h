@@ -36,7 +36,7 @@ struct ConvertOptions {
   std::optional<ConvertDtype> dtype;  ///< nothing: what the source has (release if quantised, else its dtype)
   bool draft_layers = true;  ///< keep the MTP block or the DSpark drafter where the target has a place
   int64_t max_shard_bytes = int64_t{5} << 30;
-  bool force = false;      ///< write into a folder that is not empty, in place of files of the same name
+  bool force = false;      ///< write in the place of a .gguf file, or into a folder that is not empty
   Progress progress = {};  ///< bytes written; false stops: Interrupted is thrown and nothing is left behind
 };
 
@@ -51,10 +51,10 @@ struct ConvertReport {
 struct Interrupted {};
 
 /// Writes `source` to `out`: a folder (weights in shards, config.json, generation_config.json, the
-/// tokenizer's files) or a .gguf file. Appears at once or not at all; a .gguf file
-/// replaces an older one of its name, a folder must be empty unless forced. Memory in use is a few million
-/// values. Throws Error(bad_input) naming the tensor or field that the target cannot hold, Error(unsupported)
-/// for a dtype that the target does not have, Error(io).
+/// tokenizer's files) or a .gguf file. Appears at once or not at all; a file must be new and a folder empty
+/// unless forced. The notes say which matrices have another dtype than the source's. Memory in use is a few
+/// million values. Throws Error(bad_input) naming the tensor or field that the target cannot hold,
+/// Error(unsupported) for a dtype that the target does not have, Error(io).
 ConvertReport convert(const Checkpoint& source, const std::filesystem::path& out, ThreadPool& pool,
                       const ConvertOptions& options);
 

@@ -79,12 +79,39 @@ TEST_CASE("a folder that is not empty: refused, or the old model makes way for t
   check_same_tensors(test::golden("fp32/a_swa"), folder / "m");
 }
 
-TEST_CASE("a file that a link names is replaced, the link stays") {
+TEST_CASE("two at once into one folder: the second is refused and nothing is mixed") {
+  const test::TempFolder folder;
+  bool refused = false;
+  ConvertOptions options, other;
+  options.force = other.force = true;
+  options.progress = [&](int64_t, int64_t) {
+    if (refused) return true;
+    try {
+      convert(*Checkpoint::open(test::golden("fp32/d_mix")), folder / "m", pool(), other);
+    } catch (const Error& error) {
+      CHECK(std::string(error.what()).find("nothing else writes") != std::string::npos);
+      refused = true;
+    }
+    return true;
+  };
+  convert(*Checkpoint::open(test::golden("fp32/a_swa")), folder / "m", pool(), options);
+  CHECK(refused);
+  check_same_tensors(test::golden("fp32/a_swa"), folder / "m");
+  convert(*Checkpoint::open(test::golden("fp32/d_mix")), folder / "m", pool(), other);
+  check_same_tensors(test::golden("fp32/d_mix"), folder / "m");
+}
+
+TEST_CASE("a .gguf file that is there: refused, or replaced where a link names it, and the link stays") {
   const test::TempFolder folder;
   fs::create_directory(folder / "elsewhere");
   folder.write("elsewhere/m.gguf", "old");
   fs::create_symlink("elsewhere/m.gguf", folder / "m.gguf");
-  write(test::golden("fp32/a_swa"), folder / "m.gguf", Naming::gguf);
+  CHECK_THROWS_AS(write(test::golden("fp32/a_swa"), folder / "m.gguf", Naming::gguf), Error);
+  CHECK(test::read_text(folder / "elsewhere/m.gguf") == "old");
+  ConvertOptions options;
+  options.to = Naming::gguf;
+  options.force = true;
+  convert(*Checkpoint::open(test::golden("fp32/a_swa")), folder / "m.gguf", pool(), options);
   CHECK(fs::is_symlink(folder / "m.gguf"));
   CHECK(test::read_text(folder / "elsewhere/m.gguf").starts_with("GGUF"));
   CHECK(fs::is_regular_file(folder / "elsewhere/m.gguf"));

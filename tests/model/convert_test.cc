@@ -288,6 +288,25 @@ TEST_CASE("ggml blocks that do not divide a row fall back to F16") {
   CHECK(compared > 20);
 }
 
+TEST_CASE("every change of dtype is told, rounded or not") {
+  const test::TempFolder folder;
+  const auto told = [](const ConvertReport& report, const std::string& text) {
+    return std::any_of(report.notes.begin(), report.notes.end(),
+                       [&](const std::string& note) { return note.find(text) != std::string::npos; });
+  };
+  const ConvertReport release = write(trained(), folder / "release", Naming::official, ConvertDtype::release);
+  CHECK(told(release, "matrices of BF16 are rounded to F8_E4M3: the first is layers.0.attn.wq_a.weight"));
+  CHECK(told(release, "matrices of BF16 are rounded to F4_E2M1"));
+  const ConvertReport gguf =
+      write(folder / "release", folder / "m.gguf", Naming::gguf, ConvertDtype::release);
+  CHECK(told(gguf, "matrices of F8_E4M3 are rounded to Q8_0"));
+  CHECK(told(gguf, "matrices of F4_E2M1 become MXFP4"));
+  const ConvertReport back = write(folder / "m.gguf", folder / "back", Naming::official);
+  CHECK(told(back, "matrices of Q8_0 are rounded to"));
+  CHECK(told(back, "matrices of MXFP4 become"));
+  CHECK(write(trained(), folder / "same", Naming::transformers).notes.size() == 1);  // about MTP
+}
+
 TEST_CASE("what a target cannot hold is refused and leaves nothing behind") {
   const fs::path fp4 = test::golden("quantised/mixed"), small = test::golden("fp32/a_swa");
   const test::TempFolder folder;
