@@ -90,6 +90,8 @@ void check_gradients(Checks& checks, const Model& model);
 void check_indexer_kl(Checks& checks, const Model& model);
 bool is_quantised(const std::filesystem::path& folder);
 void check_quantised(Checks& checks);
+/// steps.safetensors of a quantised folder.
+void check_steps(Checks& checks, const Model& model);
 bool is_trained(const std::filesystem::path& folder);
 void check_trained(Checks& checks);
 bool is_formats(const std::filesystem::path& folder);

@@ -77,7 +77,9 @@ class QuantisedCase {
     const double flip = d.median_max_abs > kMedian ? distance_from_exact_sums(d, mtp) : kInfinity;
     if (flip <= kFlip) {
       checks_.worst(p + "logits: distance against that of exact sums (spread.json)", flip, kFlip);
-      checks_.not_checked(p + "medians over tokens: rounded as exact sums do, not as the golden's own sums");
+      checks_.not_checked(fmt::format(
+          "{}medians over tokens ({:.2g}): rounded as exact sums do, not as the golden's own sums", p,
+          d.median_max_abs));
     } else {
       const std::string median = ": median over tokens of max abs";
       checks_.worst(p + "logits" + median, d.median_max_abs, kMedian);
@@ -147,7 +149,7 @@ class QuantisedCase {
           differing += !std::equal(row, row + k, layer.router_ids.begin() + t * k);
           ++of;
         }
-        checks_.differing(p + "router ids" + what, differing, of);
+        checks_.differing(fmt::format("{}router ids{}", p, what), differing, of);
       }
       const std::string selected = fmt::format("{}indexer.{}.selected", p, i);
       if (!e_.has(selected)) continue;
@@ -165,7 +167,7 @@ class QuantisedCase {
                                  [](int32_t a, int32_t b) { return (a != 0) == (b != 0); });
         ++of;
       }
-      checks_.differing(p + "indexer entries" + what, differing, of);
+      checks_.differing(fmt::format("{}indexer entries{}", p, what), differing, of);
     }
   }
 
@@ -201,7 +203,9 @@ bool is_quantised(const std::filesystem::path& folder) {
 void check_quantised(Checks& checks) {
   const ExpectedFile expected(checks.folder() / "expected.safetensors");
   checks.used("expected.safetensors");
-  QuantisedCase(checks, expected, Model::open(checks.model_path())).run();
+  const std::shared_ptr<const Model> model = Model::open(checks.model_path());
+  QuantisedCase(checks, expected, model).run();
+  if (is_file(checks.folder() / "steps.safetensors")) check_steps(checks, *model);
   checks.used_model(checks.folder());
   checks.unread_tensors("expected.safetensors", expected.unread());
 }

@@ -1,24 +1,20 @@
-// golden/quantised/mixed/steps.safetensors: every stage of a CSA and an HCA block of the official bf16 run,
-// each from the golden values before it, rounded to bf16 here where architecture.md section 7 ("Rounding
-// points of the release") rounds. Bounds: the folder's README, "Bounds a test can honestly use".
-#include <doctest/doctest.h>
-
+// steps.safetensors of golden/quantised: every stage of some blocks of the official bf16 run, each from the
+// golden values before it, rounded to bf16 here where architecture.md section 7 ("Rounding points of the
+// release") rounds. Bounds: the folder's README, "Bounds a test can honestly use".
 #include <algorithm>
 #include <cmath>
 
+#include "engine/verify/runner.h"
+#include "engine/verify/steps_stages.h"
 #include "formats/activation_quant.h"
 #include "model/attention/compressor.h"
 #include "model/hyper_connection.h"
 #include "model/model.h"
 #include "model/moe/router.h"
 #include "model/runtime.h"
-#include "tests/engine/steps_stages.h"
 
-namespace fathom {
+namespace fathom::verify {
 namespace {
-
-using test::steps;
-using test::Values;
 
 // fathom has no bf16 stream mode, so these three stages lack roundings of the release: the steps of the query
 // norm, the probabilities, and every step of the indexer's scores.
@@ -30,29 +26,35 @@ constexpr double kFusedRms = 0.05;
 constexpr double kScoresRms = 4e-3;
 
 template <class Real>
-class Block : test::Stages<Real> {
-  using test::Stages<Real>::golden;
-  using test::Stages<Real>::full;
-  using test::Stages<Real>::bf16;
-  using test::Stages<Real>::bf16_stage;
-  using test::Stages<Real>::rms_stage;
-  using test::Stages<Real>::fp32_stage;
+class Block : Stages<Real> {
+  using Stages<Real>::checks_;
+  using Stages<Real>::steps_;
+  using Stages<Real>::kFp32;
+  using Stages<Real>::has;
+  using Stages<Real>::golden;
+  using Stages<Real>::golden_ids;
+  using Stages<Real>::bf16;
+  using Stages<Real>::bf16_stage;
+  using Stages<Real>::rms_stage;
+  using Stages<Real>::fp32_stage;
 
  public:
-  Block(const Context<Real>& ctx, const Model& model, int64_t index)
-      : test::Stages<Real>(index),
+  Block(Checks& checks, const ExpectedFile& steps, const Context<Real>& ctx, const Model& model,
+        int64_t index, const std::vector<int32_t>& tokens)
+      : Stages<Real>(checks, steps, model.config(), index, std::ssize(tokens)),
         ctx_(ctx),
         model_(model),
         c_(model.config()),
         w_(model.weights().params().layers[static_cast<size_t>(index)]),
         index_(index),
         layer_(c_.layer(index)),
-        T_(static_cast<int64_t>(steps().i32("input_ids").size())),
+        tokens_(tokens),
+        rows_(std::ssize(tokens)),
         eps_(static_cast<Real>(c_.rms_norm_eps)) {
     const auto pairs = static_cast<size_t>(c_.qk_rope_head_dim / 2);
-    cos_.resize(static_cast<size_t>(T_) * pairs);
+    cos_.resize(static_cast<size_t>(rows_) * pairs);
     sin_.resize(cos_.size());
-    for (int64_t t = 0; t < T_; ++t) {
+    for (int64_t t = 0; t < rows_; ++t) {
       model.rope().compress.angles(t, cos_.data() + static_cast<size_t>(t) * pairs,
                                    sin_.data() + static_cast<size_t>(t) * pairs);
     }
@@ -62,7 +64,7 @@ class Block : test::Stages<Real> {
     const Values<Real> in = golden("streams_in");
     hyper_connection("hc_attn", w_.hc_attn, in, w_.attn_norm, "attn.in");
     query_and_kv();
-    entries();
+    if (layer_.kind != LayerKind::swa) entries();
     if (layer_.kind == LayerKind::csa) indexer();
     attention();
     const Values<Real> middle = apply("hc_attn", in, "attn.out");
@@ -72,6 +74,7 @@ class Block : test::Stages<Real> {
   }
 
  private:
+  int64_t entry_count() const { return layer_.kind == LayerKind::swa ? 0 : rows_ / layer_.ratio; }
   Values<Real> empty(int64_t rows, int64_t cols) const {
     return {std::vector<Real>(static_cast<size_t>(rows * cols)), rows, cols};
   }
@@ -97,31 +100,31 @@ class Block : test::Stages<Real> {
                         const WeightView& norm, const std::string& normed) {
     const ArenaScope scope(ctx_.arena());
     const int64_t n = c_.hc_mult;
-    Values<Real> mixes = empty(T_, w.fn.rows);
+    Values<Real> mixes = empty(rows_, w.fn.rows);
     ctx_.linear_exact(streams.mat(), w.fn, mixes.mat());
-    std::vector<Real> inv_rms(static_cast<size_t>(T_));
-    ctx_.rms_norm(streams.data.data(), nullptr, eps_, T_, streams.cols, nullptr, inv_rms.data());
-    for (int64_t t = 0; t < T_; ++t) {
+    std::vector<Real> inv_rms(static_cast<size_t>(rows_));
+    ctx_.rms_norm(streams.data.data(), nullptr, eps_, rows_, streams.cols, nullptr, inv_rms.data());
+    for (int64_t t = 0; t < rows_; ++t) {
       for (int64_t i = 0; i < mixes.cols; ++i) mixes.mat().row(t)[i] *= inv_rms[static_cast<size_t>(t)];
     }
     fp32_stage(name + ".mixes", mixes);
 
     // The whole block function, and its kernel from the golden mixes.
     const HcWeights<Real> mixed = hc_mix<Real>(ctx_, c_, w, streams.mat());
-    Values<Real> pre = empty(T_, n), post = empty(T_, n), comb = empty(T_, n * n);
-    const std::vector<Real> ones(static_cast<size_t>(T_), Real(1));
+    Values<Real> pre = empty(rows_, n), post = empty(rows_, n), comb = empty(rows_, n * n);
+    const std::vector<Real> ones(static_cast<size_t>(rows_), Real(1));
     ctx_.kernels().hc_mix(golden(name + ".mixes").data.data(), ones.data(), ctx_.values(w.scale),
-                          ctx_.values(w.base), T_, n, c_.hc_sinkhorn_iters, static_cast<Real>(c_.hc_eps),
+                          ctx_.values(w.base), rows_, n, c_.hc_sinkhorn_iters, static_cast<Real>(c_.hc_eps),
                           pre.data.data(), post.data.data(), comb.data.data());
     const auto both = [&](const std::string& part, const Values<Real>& kernel, const Real* block) {
       fp32_stage(name + part, kernel);
-      fp32_stage(name + part, {std::vector<Real>(block, block + kernel.data.size()), T_, kernel.cols});
+      fp32_stage(name + part, {std::vector<Real>(block, block + kernel.data.size()), rows_, kernel.cols});
     };
     both(".pre", pre, mixed.pre);
     both(".post", post, mixed.post);
     both(".comb", comb, mixed.comb);
 
-    Values<Real> x = empty(T_, c_.hidden_size);
+    Values<Real> x = empty(rows_, c_.hidden_size);
     const Values<Real> golden_pre = golden(name + ".pre");
     hc_collapse<Real>(ctx_, c_, streams.mat(), golden_pre.data.data(), x.mat());
     bf16_stage(normed, rms_norm(bf16(x), &norm, c_.hidden_size));
@@ -140,24 +143,26 @@ class Block : test::Stages<Real> {
     bf16_stage("attn.wq_a", linear(golden("attn.in"), w.wq_a));
     bf16_stage("attn.qr", rms_norm(golden("attn.wq_a"), &w.q_norm, c_.q_lora_rank));
     bf16_stage("attn.wq_b", linear(golden("attn.qr"), w.wq_b));
-    rms_stage("attn.q", rope(bf16(rms_norm(golden("attn.wq_b"), nullptr, d)), H, d), kQueryRms);
+    rms_stage("attn.q", "", rope(bf16(rms_norm(golden("attn.wq_b"), nullptr, d)), H, d), kQueryRms);
     bf16_stage("attn.wkv", linear(golden("attn.in"), w.wkv));
     bf16_stage("attn.kv_norm", rms_norm(golden("attn.wkv"), &w.kv_norm, d));
     Values<Real> kv = bf16(rope(golden("attn.kv_norm"), 1, d));
     ctx_.quantise_fp8(kv.data.data(), kv.rows, d, d - c_.qk_rope_head_dim, 64);
-    const Values<Real> all = golden("attn.kv_all"), entries = golden("attn.entries");
-    kv.data.insert(kv.data.end(), entries.data.begin(), entries.data.end());
-    bf16_stage("attn.kv_all", kv);  // raw rows, then the entries: the next stage has these
-    CHECK(all.rows == T_ + entries.rows);
+    if (layer_.kind != LayerKind::swa) {  // raw rows, then the entries: the next stage has these
+      const Values<Real> entries = golden("attn.entries");
+      kv.data.insert(kv.data.end(), entries.data.begin(), entries.data.end());
+    }
+    bf16_stage("attn.kv_all", kv);
   }
 
   // Entries of a compressor up to their RoPE, with the release's roundings.
   Values<Real> pooled(const CompressorParams<WeightView>& w, int64_t dim) {
     const ArenaScope scope(ctx_.arena());
-    const int64_t m = layer_.ratio, width = layer_.overlap() * dim, count = T_ / m, r = c_.qk_rope_head_dim;
+    const int64_t m = layer_.ratio, width = layer_.overlap() * dim, count = rows_ / m,
+                  r = c_.qk_rope_head_dim;
     KvState state = model_.new_state(Numerics::release(), sizeof(Real));
     Batch batch;
-    batch.add(state, steps().i32("input_ids"));
+    batch.add(state, tokens_);
     Values<Real> x = golden("attn.in");
     const Mat<Real> rows = compressor_rows<Real>(ctx_, w, layer_, {index_, false}, batch, x.mat());
     Values<Real> out = empty(count, dim);
@@ -211,12 +216,12 @@ class Block : test::Stages<Real> {
     const Values<Real> key = pooled(w.compressor, dim);
     bf16_stage("indexer.q_before_fp4", rotated(query));
     bf16_stage("indexer.q", fp4(golden("indexer.q_before_fp4")));
-    rms_stage("indexer.q", fused(query), kFusedRms);
+    rms_stage("indexer.q", " (rotated and quantised at once)", fused(query), kFusedRms);
     bf16_stage("indexer.k_before_fp4", rotated(key));
     bf16_stage("indexer.k", fp4(golden("indexer.k_before_fp4")));
-    rms_stage("indexer.k", fused(key), kFusedRms);
+    rms_stage("indexer.k", " (rotated and quantised at once)", fused(key), kFusedRms);
 
-    Values<Real> head_weights = empty(T_, heads);
+    Values<Real> head_weights = empty(rows_, heads);
     Values<Real> x = golden("attn.in");
     ctx_.linear_exact(x.mat(), w.weights_proj, head_weights.mat());
     bf16_stage("indexer.weights_proj", head_weights);
@@ -226,36 +231,36 @@ class Block : test::Stages<Real> {
     for (Real& v : head_weights.data) v *= factor;
     Values<Real> q = golden("indexer.q");
     const Values<Real> k = golden("indexer.k");
-    Values<Real> scores = empty(T_, k.rows);
+    Values<Real> scores = empty(rows_, k.rows);
     const RowType type = sizeof(Real) == 8 ? RowType::f64 : RowType::f32;
-    for (int64_t t = 0; t < T_; ++t) {
+    for (int64_t t = 0; t < rows_; ++t) {
       ctx_.kernels().indexer_scores(q.mat().row(t), head_weights.mat().row(t), heads, dim,
                                     reinterpret_cast<const std::byte*>(k.data.data()),
                                     dim * static_cast<int64_t>(sizeof(Real)), k.rows, type,
                                     scores.mat().row(t));
     }
-    rms_stage("indexer.scores", scores, kScoresRms);
+    rms_stage("indexer.scores", "", scores, kScoresRms);
     choices();
   }
 
   // The entries that the golden scores choose, ties to the lowest index.
   void choices() {
     Values<Real> scores = golden("indexer.scores");
-    const auto chosen = steps().i32(full("attn.topk_idxs"));
-    const auto width = static_cast<int64_t>(chosen.size()) / T_;
+    const std::vector<int32_t> chosen = golden_ids("attn.topk_idxs", rows_, -1, rows_ + entry_count());
+    const auto width = static_cast<int64_t>(chosen.size()) / rows_;
     int64_t differing = 0;
-    for (int64_t t = 0; t < T_; ++t) {
+    for (int64_t t = 0; t < rows_; ++t) {
       const int64_t visible = (t + 1) / layer_.ratio, k = std::min(c_.index_topk, visible);
       std::vector<int32_t> ids(static_cast<size_t>(k)), theirs;
       if (k > 0) ctx_.kernels().top_k(scores.mat().row(t), visible, k, ids.data());
       for (int64_t j = 0; j < width; ++j) {
         const int32_t row = chosen[static_cast<size_t>(t * width + j)];
-        if (row >= T_) theirs.push_back(row - static_cast<int32_t>(T_));
+        if (row >= rows_) theirs.push_back(row - static_cast<int32_t>(rows_));
       }
       std::sort(theirs.begin(), theirs.end());
       differing += ids != theirs;
     }
-    CHECK(differing == 0);
+    checks_.differing("steps: indexer entries", differing, rows_);
   }
 
   void attention() {
@@ -264,10 +269,10 @@ class Block : test::Stages<Real> {
     const auto& w = w_.attn;
     Values<Real> q = golden("attn.q");
     const Values<Real> kv = golden("attn.kv_all");
-    const auto chosen = steps().i32(full("attn.topk_idxs"));
-    const auto width = chosen.size() / static_cast<size_t>(T_);
-    Values<Real> o = empty(T_, H * d);
-    for (int64_t t = 0; t < T_; ++t) {
+    const std::vector<int32_t> chosen = golden_ids("attn.topk_idxs", rows_, -1, rows_ + entry_count());
+    const auto width = chosen.size() / static_cast<size_t>(rows_);
+    Values<Real> o = empty(rows_, H * d);
+    for (int64_t t = 0; t < rows_; ++t) {
       std::vector<const std::byte*> rows;
       for (size_t j = 0; j < width; ++j) {
         const int32_t row = chosen[static_cast<size_t>(t) * width + j];
@@ -277,10 +282,10 @@ class Block : test::Stages<Real> {
                                sizeof(Real) == 8 ? RowType::f64 : RowType::f32, ctx_.values(w.sink),
                                1 / std::sqrt(static_cast<Real>(d)), o.mat().row(t));
     }
-    rms_stage("attn.o_before_inverse_rope", o, kAttentionRms);
+    rms_stage("attn.o_before_inverse_rope", "", o, kAttentionRms);
 
     o = bf16(rope(golden("attn.o_before_inverse_rope"), H, d, true));
-    Values<Real> u = empty(T_, G * rank);
+    Values<Real> u = empty(rows_, G * rank);
     const int64_t share = H * d / G;
     for (int64_t g = 0; g < G; ++g) {
       ctx_.linear(o.mat().slice_cols(g * share, share), w.wo_a.slice_rows(g * rank, rank),
@@ -301,14 +306,13 @@ class Block : test::Stages<Real> {
     const auto& w = w_.ffn;
     const int64_t k = c_.num_experts_per_tok, D = c_.hidden_size;
     Values<Real> x = golden("ffn.in");
-    const auto tokens = steps().i32("input_ids");
     // The release lists experts by score, fathom by id.
-    const auto ids = steps().i32(full("ffn.router_ids"));
+    const std::vector<int32_t> ids = golden_ids("ffn.router_ids", rows_, 0, c_.n_routed_experts);
     const Values<Real> weights = golden("ffn.router_weights");
-    const Routes<Real> routes = route<Real>(ctx_, c_, w, layer_.hash, tokens.data(), x.mat());
+    const Routes<Real> routes = route<Real>(ctx_, c_, w, layer_.hash, tokens_.data(), x.mat());
     int64_t missing = 0;
     double worst = 0;
-    for (int64_t t = 0; t < T_; ++t) {
+    for (int64_t t = 0; t < rows_; ++t) {
       for (int64_t j = 0; j < k; ++j) {
         const auto at = static_cast<size_t>(t * k + j);
         const int32_t* first = routes.ids + t * k;
@@ -319,13 +323,13 @@ class Block : test::Stages<Real> {
                                          static_cast<double>(weights.data[at])));
       }
     }
-    CHECK(missing == 0);
-    CHECK(worst <= test::kFp32);
-    if (steps().has(full("ffn.scores_plus_bias"))) {
-      Values<Real> scores = empty(T_, c_.n_routed_experts);
+    checks_.differing("steps: experts", missing, rows_ * k);
+    checks_.worst("steps: ffn.router_weights", worst, kFp32);
+    if (has("ffn.scores_plus_bias")) {
+      Values<Real> scores = empty(rows_, c_.n_routed_experts);
       ctx_.linear_exact(x.mat(), w.gate, scores.mat());
       const Real* bias = ctx_.values(w.bias);
-      for (int64_t t = 0; t < T_; ++t) {
+      for (int64_t t = 0; t < rows_; ++t) {
         Real* row = scores.mat().row(t);
         ctx_.kernels().sqrt_softplus(row, scores.cols, row);
         for (int64_t e = 0; e < scores.cols; ++e) row[e] += bias[e];
@@ -334,9 +338,9 @@ class Block : test::Stages<Real> {
     }
 
     bf16_stage("ffn.shared_out", expert(w.shared, x, nullptr));
-    Values<Real> y = empty(T_, D);
+    Values<Real> y = empty(rows_, D);
     for (int64_t e = 0; e < c_.n_routed_experts; ++e) {  // ascending id, the shared expert last
-      for (int64_t t = 0; t < T_; ++t) {
+      for (int64_t t = 0; t < rows_; ++t) {
         for (int64_t j = 0; j < k; ++j) {
           const auto at = static_cast<size_t>(t * k + j);
           if (ids[at] != e) continue;
@@ -358,39 +362,37 @@ class Block : test::Stages<Real> {
   const BlockParams<WeightView>& w_;
   int64_t index_;
   LayerConfig layer_;
-  int64_t T_;
+  const std::vector<int32_t>& tokens_;
+  int64_t rows_;
   Real eps_;
   std::vector<Real> cos_, sin_;  // [T, r/2]
 };
 
 template <class Real>
-void check_blocks(Runtime<Real>& runtime) {
-  const auto model = Model::open(test::golden("quantised/mixed"));
-  const Context<Real> ctx = runtime.context(model->config());
-  for (const int64_t layer : {0, 2}) {
-    CAPTURE(layer);
-    Block<Real>(ctx, *model, layer).run();
+void check_blocks(Checks& checks, const ExpectedFile& steps, const Model& model,
+                  const RuntimeOptions& options) {
+  Runtime<Real> runtime(options);
+  const Context<Real> ctx = runtime.context(model.config());
+  const std::vector<int32_t> tokens = ids_of(steps, "input_ids", 0, model.config().vocab_size);
+  for (int64_t layer = 0; layer < model.config().num_hidden_layers; ++layer) {
+    if (!steps.has(fmt::format("layers.{}.streams_in", layer))) continue;
+    Block<Real>(checks, steps, ctx, model, layer, tokens).run();
   }
-}
-
-TEST_CASE("stages of the official run on every target") {
-  for (const Target target : available_targets()) {
-    CAPTURE(name(target));
-    RuntimeOptions options;
-    options.target = target;
-    options.numerics = Numerics::release();
-    Runtime<float> runtime(options);
-    check_blocks(runtime);
-  }
-}
-
-TEST_CASE("stages of the official run in double") {
-  RuntimeOptions options;
-  options.numerics = Numerics::release();
-  options.numerics.kv_type = RowType::f64;
-  Runtime<double> runtime(options);
-  check_blocks(runtime);
 }
 
 }  // namespace
-}  // namespace fathom
+
+void check_steps(Checks& checks, const Model& model) {
+  const ExpectedFile steps(checks.folder() / "steps.safetensors");
+  checks.used("steps.safetensors");
+  RuntimeOptions options = runtime_options(checks.options(), Numerics::release());
+  if (checks.options().double_model) {
+    options.numerics.kv_type = RowType::f64;
+    check_blocks<double>(checks, steps, model, options);
+  } else {
+    check_blocks<float>(checks, steps, model, options);
+  }
+  checks.unread_tensors("steps.safetensors", steps.unread());
+}
+
+}  // namespace fathom::verify
