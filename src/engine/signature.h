@@ -1,6 +1,7 @@
 #pragma once
 /// What pins a model's behaviour to the bit: a hash of logits and of a greedy continuation, for each target
-/// and numerics mode. tests/signature.txt holds those of the bundled model; commits that change it say why.
+/// and numerics mode. tests/signature.txt holds those of the models under models/; commits that change it say
+/// why.
 
 #include <string>
 #include <vector>
