@@ -21,7 +21,15 @@ void* Arena::allocate_bytes(size_t bytes) {
   }
   if (block_ == blocks_.size()) {
     const size_t last = blocks_.empty() ? kFirstBlock : std::min(blocks_.back().size * 2, size_t{1} << 28);
-    const size_t size = std::max(bytes, last);
+    size_t size = std::max(bytes, last);
+    if (limit_ > 0) {
+      const int64_t left = limit_ - bytes_;
+      if (left < 0 || bytes > static_cast<size_t>(left)) {
+        fail(ErrorCode::out_of_memory, "memory: expected at most {} bytes of scratch, found {}", limit_,
+             static_cast<size_t>(bytes_) + bytes);
+      }
+      size = std::min(size, static_cast<size_t>(left));
+    }
     std::byte* data = allocate_huge(size);
     if (!data)
       fail(ErrorCode::out_of_memory, "scratch memory: expected {} bytes more, the system has none", size);

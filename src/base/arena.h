@@ -30,6 +30,9 @@ class Arena {
     block_ = mark.block;
     used_ = mark.used;
   }
+  /// Holds no more than so many bytes from here on (0: any): what would take more throws
+  /// Error(out_of_memory).
+  void limit(int64_t bytes) { limit_ = bytes; }
   /// Bytes of all blocks held.
   int64_t bytes() const { return bytes_; }
   /// Most bytes handed out at a time, with what was left unused at the ends of blocks.
@@ -47,7 +50,7 @@ class Arena {
   std::vector<Block> blocks_;
   size_t block_ = 0;  // index of the block in use
   size_t used_ = 0;   // bytes used of it
-  int64_t bytes_ = 0;
+  int64_t bytes_ = 0, limit_ = 0;
   size_t peak_ = 0;
 };
 

@@ -54,11 +54,8 @@ std::filesystem::path bundled_text(const std::filesystem::path& model) {
 
 bench::Options options_of(const BenchArguments& arguments) {
   bench::Options options;
-  options.runtime.pool.threads = arguments.model.threads;
-  options.runtime.pool.pin = !arguments.model.no_pin;
-  if (!arguments.model.target.empty()) options.runtime.target = target_from_name(arguments.model.target);
-  options.runtime.numerics =
-      arguments.model.numerics.empty() ? Numerics::fast() : Numerics::from_name(arguments.model.numerics);
+  options.runtime = arguments.model.runtime();
+  if (arguments.model.numerics.empty()) options.runtime.numerics = Numerics::fast();
   options.seconds = arguments.seconds;
   options.prefill_tokens = arguments.prefill;
   options.folder = arguments.folder;
@@ -79,7 +76,23 @@ void print_signatures(const std::string& name) {
   for (const Signature& each : signatures(*model, *tokenizer)) fmt::print("{}", signature_line(each));
 }
 
+// What a benchmark would take no notice of.
+void refuse_options(const BenchArguments& arguments) {
+  const ModelOptions& m = arguments.model;
+  for (const std::string& name : arguments.names) {
+    if (name == "signature" &&
+        (m.threads != 0 || m.no_pin || !m.target.empty() || !m.numerics.empty() || !m.memory.empty())) {
+      throw CLI::ValidationError(
+          "signature", "expected no --threads, --target, --numerics, --memory or --no-pin beside it");
+    }
+    if (name == kTraining && !m.memory.empty())
+      throw CLI::ValidationError(kTraining,
+                                 "expected no --memory beside it (fathom train --dry-run has one)");
+  }
+}
+
 void run_bench(const BenchArguments& arguments) {
+  refuse_options(arguments);
   if (arguments.names == std::vector<std::string>{"signature"})
     return print_signatures(arguments.model.model);
   bench::Options options = options_of(arguments);
@@ -157,7 +170,9 @@ void register_bench(CLI::App& app) {
   what += "\n  training: steps of a recipe's geometry, part by part (only if named)";
   what += "\n  signature: hashes of logits and greedy tokens by target and numerics, for tests/signature.txt";
   CLI::App* command = app.add_subcommand("bench", what);
-  arguments->model.add_to(*command);
+  command->add_option("-m,--model", arguments->model.model,
+                      "Folder, .safetensors or .gguf file, or a name under models/");
+  arguments->model.add_machine_to(*command);
   command->add_option("benchmarks", arguments->names, "Which (default: all but long-context and training)");
   command->add_flag("--json", arguments->json, "JSON instead of tables");
   command->add_option("--svg", arguments->svg, "Write a picture to this file");

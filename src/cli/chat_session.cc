@@ -34,9 +34,7 @@ ChatSession::ChatSession(OpenedModel model, GenerationOptions options)
       setup_(options_.setup(model_)),
       thinking_(parse_think(options_.think, setup_.generation)),
       prices_(options_.prices.list()),
-      session_(*model_.model, *model_.runtime) {
-  session_.limit_memory(model_.memory_bytes);
-}
+      session_(*model_.model, *model_.runtime) {}
 
 std::string ChatSession::banner() const {
   return fmt::format("{}: {} numerics, {}, {} thread{}, thinking {}. /help lists the commands.",

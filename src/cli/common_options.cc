@@ -42,17 +42,31 @@ bool is_model(const fs::path& path) {
 
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("-m,--model", model, "Folder, .safetensors or .gguf file, or a name under models/");
+  add_adapter_to(command);
   add_machine_to(command);
 }
 
-void ModelOptions::add_machine_to(CLI::App& command) {
+void ModelOptions::add_adapter_to(CLI::App& command) {
   command.add_option("--adapter", adapter, "Folder of a LoRA adapter to add to the model");
+}
+
+void ModelOptions::add_machine_to(CLI::App& command) {
   command.add_option("--threads", threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
   command.add_option("--target", target, "Kernels: plain, avx2, avx512, avx512_bf16 (default: the best)");
   command.add_option("--numerics", numerics, "Arithmetic: exact, release, fast");
   command.add_option("--memory", memory, "Most memory for state and scratch, e.g. 8G (mapped weights apart)");
   command.add_flag("--no-pin", no_pin, "Do not pin threads to CPUs");
   command.add_flag("-v,--verbose", verbose, "Say more on standard error");
+}
+
+RuntimeOptions ModelOptions::runtime() const {
+  RuntimeOptions out;
+  if (!target.empty()) out.target = target_from_name(target);
+  out.pool.threads = threads;
+  out.pool.pin = !no_pin;
+  if (!numerics.empty()) out.numerics = Numerics::from_name(numerics);
+  if (!memory.empty()) out.memory_bytes = parse_bytes(memory, "--memory");
+  return out;
 }
 
 std::optional<fs::path> find_model(const std::string& name) {
@@ -122,17 +136,11 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
     checkpoint = merge_adapter(std::move(checkpoint), read_adapter(options.adapter), pool);
   }
   opened.model = Model::open(checkpoint);
-  RuntimeOptions runtime;
-  if (!options.target.empty()) runtime.target = target_from_name(options.target);
-  runtime.pool.threads = options.threads;
-  runtime.pool.pin = !options.no_pin;
-  if (!options.numerics.empty()) {
-    runtime.numerics = Numerics::from_name(options.numerics);
-  } else if (default_numerics == DefaultNumerics::fast &&
-             opened.model->weights().params().layers.front().attn.wq_a.dtype != DType::F32) {
+  RuntimeOptions runtime = options.runtime();
+  if (options.numerics.empty() && default_numerics == DefaultNumerics::fast &&
+      opened.model->weights().params().layers.front().attn.wq_a.dtype != DType::F32) {
     runtime.numerics = Numerics::fast();
   }
-  if (!options.memory.empty()) opened.memory_bytes = parse_bytes(options.memory, "--memory");
   opened.runtime = std::make_unique<Runtime<float>>(runtime);
   for (const std::string& note : model_notes(*opened.model)) {
     say("fathom: {}: {}\n", printable(opened.path.string(), 400), note);

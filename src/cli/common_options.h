@@ -26,8 +26,12 @@ struct ModelOptions {
   bool no_pin = false;
   bool verbose = false;
 
-  /// Adds the flags beside -m (serve has several models).
+  /// What --target, --threads, --memory, --no-pin and --numerics (if given) ask for.
+  RuntimeOptions runtime() const;
+
+  /// Adds the flags beside -m and --adapter (serve has several models).
   void add_machine_to(CLI::App& command);
+  void add_adapter_to(CLI::App& command);
   /// Adds -m, --adapter, --threads, --target, --numerics, --memory, --no-pin, -v.
   void add_to(CLI::App& command);
 };
@@ -52,7 +56,6 @@ struct OpenedModel {
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the model has none and none is needed
   std::unique_ptr<Runtime<float>> runtime;
-  int64_t memory_bytes = 0;  ///< --memory; 0 = no bound
 
   Context<float> context() const { return runtime->context(model->config()); }
 };

@@ -47,14 +47,16 @@ void run(const LogitsOptions& options) {
          printable(model.path.string()));
   }
   std::vector<MemoryTensor> tensors;
+  RecordOptions record_options{.chunk = options.chunk, .mtp = options.mtp, .trace = options.trace};
   for (size_t i = 0; i < lists.size(); ++i) {
     const std::string prefix = lists.size() == 1 ? "" : fmt::format("{}.", i);
     const auto rows = static_cast<int64_t>(lists[i].size());
     if (rows == 0)
       bad_input("{}: list {}: expected at least one token id, found none", printable(options.ids), i);
-    const SequenceRecord record =
-        record_sequence(*model.runtime, *model.model, lists[i],
-                        {.chunk = options.chunk, .mtp = options.mtp, .trace = options.trace});
+    const SequenceRecord record = in_context(fmt::format("{}: list {}", printable(options.ids, 400), i), [&] {
+      return record_sequence(*model.runtime, *model.model, lists[i], record_options);
+    });
+    record_options.kept_bytes += record_bytes(*model.model, rows, record_options);
     tensors.push_back(memory_tensor(prefix + "logits", {rows, config.vocab_size}, record.logits));
     if (options.mtp) {
       tensors.push_back(

@@ -93,7 +93,6 @@ void run(const RunOptions& options) {
   events.interrupted = interrupted;
   if (!options.json) events.event = [&](const CompletionEvent& e) { view.event(e); };
   Session session(*model.model, *model.runtime);
-  session.limit_memory(model.memory_bytes);
   const GenerateResult result = generate(session, model.tokenizer, prompt, generate_options, events);
   if (options.json) {
     fmt::print("{}\n", to_json(options, model, session, result, setup.stop_tokens)

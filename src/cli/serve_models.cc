@@ -6,9 +6,20 @@
 #include "base/error.h"
 #include "cli/say.h"
 #include "engine/serving/model_identity.h"
+#include "engine/session.h"
 
 namespace fathom::cli {
 namespace {
+
+// Runs one token: --memory must have room for the shortest request, scratch included. From then on the
+// scheduler holds the requests to it.
+void check_room(const OpenedModel& opened) {
+  if (opened.runtime->memory_bytes() == 0) return;
+  const std::vector<int32_t> one = {opened.model->config().bos_token_id};
+  in_context("--memory: too small for any request",
+             [&] { Session(*opened.model, *opened.runtime).feed(one); });
+  opened.runtime->lift_memory_limit();
+}
 
 // "PATH" or "NAME=PATH"; what exists as it stands is a path.
 // @param folders of states on disk that are taken: each has one writer
@@ -43,7 +54,8 @@ std::unique_ptr<server::ServedModel> serve_model(const ServeModelOptions& option
   EngineThreadOptions engine;
   engine.scheduler.max_sequences = options.max_rows;
   engine.scheduler.cache_bytes = options.cache == "0" ? 0 : parse_bytes(options.cache, "--cache");
-  engine.scheduler.memory_bytes = opened.memory_bytes;
+  engine.scheduler.memory_bytes = opened.runtime->memory_bytes();
+  check_room(opened);
   engine.scheduler.queue_seconds = options.queue_seconds;
   engine.scheduler.answer_seconds = options.max_seconds;
   if (!options.cache_dir.empty()) {
@@ -86,6 +98,7 @@ std::vector<std::unique_ptr<server::ServedModel>> serve_models(const ServeModelO
 void ServeModelOptions::add_to(CLI::App& command) {
   command.add_option("-m,--model", models,
                      "folder, .safetensors or .gguf file, a name under models/, or NAME=PATH (repeatable)");
+  model.add_adapter_to(command);
   model.add_machine_to(command);
   command.add_option("--name", name, "the first model's name in the API (default: its folder's)");
   command.add_option("--prompt-encoding", prompt_encoding, "2026-04 or 2026-08, whatever the model")

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "model/memory_limit.h"
 
 namespace fathom {
 namespace {
@@ -231,6 +232,7 @@ TextChoices inspect_choices(Runtime<float>& runtime, const Model& model, std::sp
               config.max_position_embeddings, row);
   }
   if (options.row == 1) bad_input("row: expected at least 2 tokens, found 1");
+  claim_memory(model, runtime, std::min(row, total + 1));
   Watcher watcher(config, options);
   Context<float> ctx = runtime.context(config);
   ctx.trace = &watcher;

@@ -68,7 +68,8 @@ struct ChoiceOptions {
 };
 
 /// Reads ids (BOS included; with rows, each gets one). Stops early if progress asks to; `tokens` is then
-/// less. Throws Error(bad_input) for ids outside the vocabulary or beyond max_position_embeddings.
+/// less. Throws Error(bad_input) for ids outside the vocabulary or beyond max_position_embeddings,
+/// Error(out_of_memory) beyond the runtime's bound (model/memory_limit.h).
 TextChoices inspect_choices(Runtime<float>& runtime, const Model& model, std::span<const int32_t> ids,
                             const ChoiceOptions& options = {});
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "model/instantiate.h"
+#include "model/memory_limit.h"
 
 namespace fathom {
 namespace {
@@ -57,9 +59,28 @@ void append(std::vector<float>& out, Mat<const Real> m) {
 
 }  // namespace
 
+int64_t record_bytes(const Model& model, int64_t tokens, const RecordOptions& options) {
+  const ModelConfig& c = model.config();
+  int64_t row = c.vocab_size;
+  if (options.mtp && model.mtp_blocks() > 0) row += c.vocab_size;
+  if (options.trace) {
+    for (const LayerConfig& layer : c.layers) {
+      row += c.hc_mult * c.hidden_size + 2 * c.num_experts_per_tok;
+      if (layer.kind == LayerKind::csa) row += std::min(c.index_topk, tokens / layer.ratio);
+    }
+  }
+  return tokens * row * int64_t{sizeof(float)};  // ids have as many bytes
+}
+
 template <class Real>
 SequenceRecord record_sequence(Runtime<Real>& runtime, const Model& model, std::span<const int32_t> tokens,
                                const RecordOptions& options) {
+  const int64_t longest = model.config().max_position_embeddings;
+  if (std::ssize(tokens) > longest) {
+    bad_input("tokens: expected at most {} (max_position_embeddings), found {}", longest, tokens.size());
+  }
+  const int64_t kept = options.kept_bytes + record_bytes(model, std::ssize(tokens), options);
+  claim_memory(model, runtime, std::ssize(tokens), 1, kept);
   SequenceRecord record;
   Recorder<Real> recorder(record.layers);
   Context<Real> ctx = runtime.context(model.config());

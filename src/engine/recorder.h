@@ -31,9 +31,14 @@ struct RecordOptions {
   int64_t first_chunk = 0;  ///< of the first chunk, if another: a prompt that is then continued by `chunk`
   bool mtp = false;
   bool trace = false;
+  int64_t kept_bytes = 0;  ///< of earlier results, which count towards the runtime's bound on memory
 };
 
-/// Runs tokens from an empty state in chunks.
+/// Bytes that a record of so many tokens takes.
+int64_t record_bytes(const Model& model, int64_t tokens, const RecordOptions& options);
+
+/// Runs tokens from an empty state in chunks. Throws Error(bad_input) for more than the model's context,
+/// Error(out_of_memory) beyond the runtime's bound (model/memory_limit.h).
 template <class Real>
 SequenceRecord record_sequence(Runtime<Real>& runtime, const Model& model, std::span<const int32_t> tokens,
                                const RecordOptions& options = {});

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "model/instantiate.h"
+#include "model/memory_limit.h"
 
 namespace fathom {
 namespace {
@@ -110,6 +111,7 @@ TextScore score_text(Runtime<Real>& runtime, const Model& model, std::span<const
     if (id < 0 || id >= config.vocab_size)
       bad_input("text: expected token ids below {}, found {}", config.vocab_size, id);
   }
+  claim_memory(model, runtime, std::min(row, std::ssize(text) + 1));
   TextScore score;
   const int64_t total = std::ssize(text);
   for (int64_t begin = 0; begin < total; begin += row - 1) {

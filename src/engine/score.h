@@ -39,7 +39,8 @@ struct TextScore {
 /// Scores text (ids without BOS) in rows of options.row - 1 tokens, each from position 0 after BOS; every
 /// token is a target. A row does not depend on how it is cut into chunks. Stops early if progress (tokens)
 /// asks to: then `tokens` is less than the text has. Throws Error(bad_input) for a row that is too short or
-/// too long for the model and for ids outside the vocabulary.
+/// too long for the model and for ids outside the vocabulary, Error(out_of_memory) beyond the runtime's bound
+/// (model/memory_limit.h).
 template <class Real>
 TextScore score_text(Runtime<Real>& runtime, const Model& model, std::span<const int32_t> text,
                      const ScoreOptions& options = {});

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "model/memory_limit.h"
 
 namespace fathom {
 
@@ -25,16 +26,7 @@ int64_t Session::feed(std::span<const int32_t> ids, const Progress& progress) {
     bad_input("context: expected at most {} tokens, found {}", model_.config().max_position_embeddings,
               position() + total);
   }
-  if (memory_bytes_ > 0) {
-    const int64_t state =
-        kv_state_bytes(model_.config(), runtime_.numerics(), model_.mtp_blocks(), position() + total, 0)
-            .total();
-    const int64_t all = state + runtime_.arena().bytes() + model_.weights().copied_bytes();
-    if (all > memory_bytes_) {
-      fail(ErrorCode::out_of_memory, "memory: expected at most {} bytes, found {} for {} tokens",
-           memory_bytes_, all, position() + total);
-    }
-  }
+  claim_memory(model_, runtime_, position() + total);
   if (kv_.position() != position()) truncate(position());  // an earlier failure cut the state further back
   int64_t done = 0;
   while (done < total) {

@@ -18,10 +18,6 @@ class Session {
   /// The model and the runtime must outlive the session. chunk: tokens per forward pass of prompt reading.
   Session(const Model& model, Runtime<float>& runtime, int64_t chunk = kDefaultChunk);
 
-  /// Refuses to grow beyond so many bytes of state, scratch and copied weights (0 = no bound); weights that
-  /// are mapped belong to the system's page cache and do not count.
-  void limit_memory(int64_t bytes) { memory_bytes_ = bytes; }
-
   const std::vector<int32_t>& tokens() const { return tokens_; }
   int64_t position() const { return static_cast<int64_t>(tokens_.size()); }
   const KvState& state() const { return kv_; }
@@ -32,7 +28,8 @@ class Session {
 
   /// Runs tokens through the model. Returns how many were taken: fewer only if progress asked to stop, in
   /// which case logits() are those of the last one taken. Throws Error(bad_input) for an id outside the
-  /// vocabulary or beyond max_position_embeddings; nothing of the failing chunk is kept then.
+  /// vocabulary or beyond max_position_embeddings, Error(out_of_memory) beyond the runtime's bound
+  /// (model/memory_limit.h); nothing of the failing chunk is kept then.
   int64_t feed(std::span<const int32_t> ids, const Progress& progress = {});
 
   /// Cuts the sequence to its first p tokens; what the state does not hold any more is run again.
@@ -54,8 +51,7 @@ class Session {
         chunk_(o.chunk_),
         tokens_(o.tokens_),
         kv_(o.kv_.fork()),
-        logits_(o.logits_),
-        memory_bytes_(o.memory_bytes_) {}
+        logits_(o.logits_) {}
   void run(std::span<const int32_t> ids);
 
   const Model& model_;
@@ -64,7 +60,6 @@ class Session {
   std::vector<int32_t> tokens_;
   KvState kv_;
   std::vector<float> logits_;
-  int64_t memory_bytes_ = 0;
 };
 
 }  // namespace fathom

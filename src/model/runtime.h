@@ -13,6 +13,7 @@ struct RuntimeOptions {
   std::optional<Target> target;  ///< the best this CPU offers, if absent
   ThreadPoolOptions pool;
   Numerics numerics = Numerics::exact();
+  int64_t memory_bytes = 0;  ///< bound that claim_memory() holds work to; 0: none
 };
 
 /// Owns the thread pool and the scratch memory; one per driving thread.
@@ -26,6 +27,13 @@ class Runtime {
   int64_t threads() const { return pool_->threads(); }
   ThreadPool& pool() { return *pool_; }
   Arena& arena() { return arena_; }
+  /// Bound of state, scratch and copied weights (model/memory_limit.h); 0: none.
+  int64_t memory_bytes() const { return memory_bytes_; }
+  /// Lifts the bound, that of the scratch memory too.
+  void lift_memory_limit() {
+    memory_bytes_ = 0;
+    arena_.limit(0);
+  }
   /// The context of a model with this config.
   Context<Real> context(const ModelConfig& config) {
     return Context<Real>(*kernels_, *pool_, arena_, numerics_, config.scale_format == ScaleFormat::ue8m0);
@@ -37,6 +45,7 @@ class Runtime {
   std::unique_ptr<ThreadPool> pool_;
   Arena arena_;
   Numerics numerics_;
+  int64_t memory_bytes_;
 };
 
 }  // namespace fathom

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "model/head.h"
+#include "model/memory_limit.h"
 
 namespace fathom {
 namespace {
@@ -126,6 +127,11 @@ std::vector<Rollout> roll_out(const Model& model, const Context<float>& ctx,
 
 std::vector<Rollout> roll_out(const Model& model, Runtime<float>& runtime,
                               std::span<const RolloutRequest> requests, const RolloutOptions& options) {
+  int64_t longest = 0;
+  for (const RolloutRequest& r : requests)
+    longest = std::max(longest,
+                       std::min(std::ssize(r.prompt) + r.max_tokens, model.config().max_position_embeddings));
+  if (!requests.empty()) claim_memory(model, runtime, longest, std::min(options.batch, std::ssize(requests)));
   const Context<float> ctx = runtime.context(model.config());
   return roll_out(model, ctx, requests, options);
 }

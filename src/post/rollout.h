@@ -40,7 +40,8 @@ struct RolloutOptions {
 
 /// Answers in the order of the requests. An answer does not depend on the others, nor on batch and step_rows.
 /// Throws Error(bad_input) for an empty prompt, one longer than the model reads, ids outside the vocabulary
-/// or sampling parameters out of range.
+/// or sampling parameters out of range; with a runtime, Error(out_of_memory) if a batch of the longest
+/// answers is beyond its bound (model/memory_limit.h).
 std::vector<Rollout> roll_out(const Model& model, const Context<float>& ctx,
                               std::span<const RolloutRequest> requests, const RolloutOptions& options);
 std::vector<Rollout> roll_out(const Model& model, Runtime<float>& runtime,

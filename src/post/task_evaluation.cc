@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/memory_limit.h"
 #include "text/completion.h"
 #include "train/tasks/family.h"
 
@@ -58,6 +59,7 @@ DraftCount count_drafts(const Model& model, Runtime<float>& runtime, std::span<c
   if (model.mtp_blocks() == 0 || size < 3) return count;
   Context<float> ctx = runtime.context(model.config());
   const ArenaScope scope(ctx.arena());
+  claim_memory(model, runtime, std::ssize(ids));
   KvState kv = model.new_state(runtime.numerics());
   Batch batch, next;
   batch.add(kv, ids, LogitRows::all);

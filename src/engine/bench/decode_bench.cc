@@ -9,6 +9,7 @@
 #include "engine/bench/environment.h"
 #include "engine/bench/rounds.h"
 #include "engine/plan_report.h"
+#include "model/memory_limit.h"
 
 namespace fathom::bench {
 namespace {
@@ -60,6 +61,7 @@ struct Bench {
 // Greedy steps of `count` sequences in one batch.
 void decode(Bench& b, int64_t count) {
   const Model& model = *b.model;
+  claim_memory(model, b.runtime, kPrompt + kSteps, 2 * count);  // those after the prompts, and their forks
   const Context<float> ctx = b.runtime.context(model.config());
   std::vector<KvState> states;
   std::vector<int32_t> next;
@@ -123,6 +125,7 @@ Report prefill_bench(const Options& options) {
   const Model& model = *b.model;
   const Context<float> ctx = b.runtime.context(model.config());
   constexpr int64_t kLengths[] = {512, 2048};
+  claim_memory(model, b.runtime, 2048);
   std::vector<std::function<void()>> things;
   for (const int64_t length : kLengths) {
     things.emplace_back([&model, &ctx, &b, tokens = some_tokens(length, model.config().vocab_size, 7)] {

@@ -6,6 +6,7 @@
 #include "engine/bench/environment.h"
 #include "engine/bench/rounds.h"
 #include "engine/plan_report.h"
+#include "model/memory_limit.h"
 
 namespace fathom::bench {
 
@@ -20,6 +21,7 @@ Report load_bench(const Options& options) {
   const auto first_token = [&] {
     const auto model = options.model();
     const Context<float> ctx = runtime.context(model->config());
+    claim_memory(*model, runtime, 1);
     const ArenaScope scope(ctx.arena());
     KvState state = model->new_state(runtime.numerics());
     const std::vector<int32_t> tokens = {model->config().bos_token_id};

@@ -14,6 +14,7 @@
 #include "engine/bench/environment.h"
 #include "engine/bench/rounds.h"
 #include "engine/cost.h"
+#include "model/memory_limit.h"
 #include "model/synthetic.h"
 
 namespace fathom::bench {
@@ -172,6 +173,7 @@ class LongContext {
     const bool asked = options_.prefill_tokens > 0;
     const int64_t wanted = std::min(asked ? options_.prefill_tokens : kUsual, options_.max_context);
     std::vector<int32_t> tokens(static_cast<size_t>(kChunk));
+    claim_memory(model_, runtime_, wanted);
     KvState state = model_.new_state(runtime_.numerics());
     const double start = now_seconds();
     double first = start;  // after the first chunk, which also fetches the weights
@@ -206,6 +208,11 @@ class LongContext {
     RandomRows rows;
     ::malloc_trim(0);
     int64_t before = resident_bytes();
+    int64_t longest = 0;
+    for (const int64_t context : kContexts) {
+      if (context <= options_.max_context) longest = context;
+    }
+    claim_memory(model_, runtime_, longest);  // shorter ones share its pages
     KvState state = model_.new_state(runtime_.numerics());
     int64_t grown = 0;
     for (const int64_t context : kContexts) {

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "engine/bench/bench.h"
 #include "engine/bench/environment.h"
+#include "model/memory_limit.h"
 
 namespace fathom::bench {
 namespace {
@@ -28,6 +29,7 @@ Report memory_bench(const Options& options) {
 
   constexpr int64_t kStates = 8;  // so that the allocator's own steps count for little
   const int64_t context = std::min<int64_t>(model->config().max_position_embeddings, 65536);
+  claim_memory(*model, runtime, context, kStates);
   std::vector<KvState> states;
   ::malloc_trim(0);
   const int64_t before = resident_bytes();
