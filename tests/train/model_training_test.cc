@@ -8,27 +8,12 @@
 
 #include "base/rng.h"
 #include "model/training/memory.h"
-#include "tests/support/tensor_file.h"
+#include "tests/support/tiny_model.h"
 #include "train/model_learner.h"
 #include "train/session.h"
 
 namespace fathom {
 namespace {
-
-// All kinds of layers, hash routing in the first, a clamp, an MTP block; dimensions that FP4 can block.
-ModelConfig tiny_config() {
-  ModelConfig c = ModelConfig::parse(Checkpoint::open(test::golden("fp32") / "h_mtp")->config_json());
-  c.vocab_size = 64;
-  c.hidden_size = 64;
-  c.head_dim = 64;
-  c.qk_rope_head_dim = 16;
-  c.q_lora_rank = c.o_lora_rank = 32;
-  c.moe_intermediate_size = 32;
-  c.index_head_dim = 32;
-  c.index_topk = 4;
-  c.validate();
-  return c;
-}
 
 // Documents in which the next token is a function of the last two.
 Row documents(int64_t seed, int64_t count, int64_t length) {
@@ -55,7 +40,7 @@ struct Run {
 };
 
 Run train(Precision precision, int steps, int threads, bool test_mode = false) {
-  const ModelConfig config = tiny_config();
+  const ModelConfig config = test::tiny_config();
   const ParamTable table(config, config.num_nextn_predict_layers);
   InitialWeights initial;
   initial.head_deviation = 0.05;
@@ -94,7 +79,7 @@ Run train(Precision precision, int steps, int threads, bool test_mode = false) {
 
 TEST_CASE("after twenty steps nothing is dead: every tensor had gradient and changed") {
   const Run run = train(Precision::fp32, 20, 2);
-  const ModelConfig config = tiny_config();
+  const ModelConfig config = test::tiny_config();
   const ParamTable table(config, config.num_nextn_predict_layers);
   for (size_t i = 0; i < table.params().size(); ++i) {
     const TrainedParam& p = table.params()[i];
@@ -135,7 +120,7 @@ TEST_CASE("FP8 training stays beside bf16") {
 }
 
 TEST_CASE("the memory named before a run covers its passes in every precision, and not by much") {
-  ModelConfig config = tiny_config();
+  ModelConfig config = test::tiny_config();
   config.hidden_size = 128;
   config.moe_intermediate_size = 96;
   const ParamTable table(config, config.num_nextn_predict_layers);
@@ -167,7 +152,7 @@ TEST_CASE("the memory named before a run covers its passes in every precision, a
 }
 
 TEST_CASE("the indexer's warm-up moves the indexer alone") {
-  const ModelConfig config = tiny_config();
+  const ModelConfig config = test::tiny_config();
   const ParamTable table(config, 0);
   MasterWeights masters = initial_weights(table, {});
   const MasterWeights before = masters;
