@@ -18,6 +18,7 @@
 #include "engine/chat_setup.h"
 #include "engine/cost.h"
 #include "engine/machine_measure.h"
+#include "post/distill_practice.h"
 #include "post/task_practice.h"
 #include "train/report.h"
 #include "train/session.h"
@@ -89,10 +90,11 @@ void check_memory(const TrainingSession& session, const TrainArguments& a) {
   }
   const int64_t program = bench::resident_bytes();  // with tokenizer and tables, taken already
   say("{:.2f} M parameters, {} steps; memory: weights {}, optimizer {}, gradients {}, copies {}, passes "
-      "about {}{}, program {}; {} in all\n",
+      "about {}{}{}, program {}; {} in all\n",
       static_cast<double>(parameters) * 1e-6, session.recipe().steps(), show(m.weights), show(m.optimizer),
       show(m.gradients), show(m.copies), show(m.scratch),
-      m.reference > 0 ? ", reference " + show(m.reference) : "", show(program), show(m.total() + program));
+      m.reference > 0 ? ", reference " + show(m.reference) : "",
+      m.teachers > 0 ? ", teachers " + show(m.teachers) : "", show(program), show(m.total() + program));
   if (const int64_t mapped = mapped_bytes(session); mapped > 0) {
     say("not counted: {} of token files, mapped; the system takes their pages back when it needs them\n",
         show(mapped));
@@ -185,8 +187,10 @@ void run(const TrainArguments& a) {
   options.pool = &runtime.pool();
   options.kernels = &kernels_for(runtime.target());
   options.faults = parse_faults(a.inject);
-  options.practice = [speech = speech_of(*session)](const RecipeStage& stage) {
-    return std::make_unique<TaskPractice>(*speech->tokenizer, speech->setup, stage.grpo, stage.row);
+  options.practice = [speech = speech_of(*session)](const RecipeStage& stage) -> std::unique_ptr<Practice> {
+    const PracticeSetting setting{*speech->tokenizer, speech->setup, stage.row};
+    if (stage.kind == StageKind::grpo) return std::make_unique<TaskPractice>(setting, stage.grpo);
+    return std::make_unique<DistillPractice>(setting, stage.distill);
   };
   options.on_step = [&](const StepRecord& record) { view.step(record); };
   options.on_message = [&](const std::string& text) { view.message(text); };
@@ -209,7 +213,8 @@ void run(const TrainArguments& a) {
 void register_train(CLI::App& app) {
   auto a = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand("train", "Train a model by a recipe");
-  command->add_option("recipe", a->recipe, "A recipe (recipes/micro.json; post-training: recipes/grpo.json)");
+  command->add_option("recipe", a->recipe,
+                      "A recipe (recipes/micro.json; post-training: recipes/grpo.json, distill.json)");
   command->add_option("--data", a->data,
                       "Train on these instead of the recipe's data: texts, .jsonl, folders of fathom data");
   command->add_option("--out", a->out, "Folder of the run (default: runs/ and the recipe's name)");

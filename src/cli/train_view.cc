@@ -98,7 +98,7 @@ void TrainView::step(const StepRecord& r) {
     value = first ? next : kKeep * value + (1 - kKeep) * next;
   };
   if (r.practice) practice_ = *r.practice;
-  if (!r.policy) practice_ = {};
+  if (r.kind == StageKind::data) practice_ = {};
   if (std::isfinite(r.figures.loss)) mean(loss_, r.figures.loss);
   mean(seconds_per_step_, r.seconds);
   mean(tokens_per_second_, rate);
@@ -114,7 +114,7 @@ void TrainView::step(const StepRecord& r) {
     std::fflush(stderr);
     return;
   }
-  if (r.policy) {
+  if (r.kind != StageKind::data) {
     say("{} {}/{}: {}gradient {:.3g}, rate {:.3g}, {} left\n", r.stage.empty() ? "stage" : r.stage, r.step,
         r.steps, practice_.answers > 0 ? practice_text() + ", " : "", r.norm, r.rate,
         duration(seconds_per_step_ * static_cast<double>(r.steps - r.step)));

@@ -5,13 +5,11 @@
 #include <limits>
 #include <vector>
 
-#include "model/hyper_connection.h"
+#include "model/head_pass.h"
 #include "model/instantiate.h"
 
 namespace fathom {
 namespace {
-
-constexpr int64_t kRowChunk = 1024;  // rows, whole blocks of linear_dw's sums
 
 // -log p, as every path computes it.
 template <class Real>
@@ -128,30 +126,14 @@ template <class Real>
 void head_loss(const Context<Real>& ctx, const ModelConfig& config, const HeadParams<WeightView>& w,
                const WeightView& lm_head, Mat<const Real> streams, const HeadLabels<Real>& labels,
                double* losses, const HeadGradients<Real>* grad, const HeadBlocks& blocks) {
-  const ArenaScope scope(ctx.arena());
-  const int64_t rows = streams.rows, D = config.hidden_size;
-  HcSaved<Real> hc;
-  const Mat<Real> row = ctx.scratch(rows, D), x = ctx.scratch(rows, D);
-  Real* inv_rms = ctx.arena().template allocate<Real>(rows);
-  hc_head<Real>(ctx, config, w.hc, streams, row, &hc);
-  ctx.rms_norm(row.data, ctx.values(w.norm), static_cast<Real>(config.rms_norm_eps), rows, D, x.data,
-               inv_rms);
-  const Mat<Real> dx = grad ? ctx.scratch(rows, D) : Mat<Real>{};
-  for (int64_t first = 0; first < rows; first += kRowChunk) {
-    const ArenaScope chunk_scope(ctx.arena());
-    const int64_t count = std::min(kRowChunk, rows - first);
-    ChunkLoss<Real> chunk(ctx, lm_head, x.slice_rows(first, count), labels.inverse_temperature, blocks);
+  over_head_rows<Real>(ctx, config, w, streams, grad, [&](int64_t first, Mat<const Real> x, Mat<Real> dx) {
+    ChunkLoss<Real> chunk(ctx, lm_head, x, labels.inverse_temperature, blocks);
     chunk.forward(labels.labels + first, losses + first);
     if (grad) {
-      const auto factors = factors_of(labels, losses, first, count);
-      chunk.backward(labels.labels + first, factors.data(), dx.slice_rows(first, count), grad->lm_head);
+      const auto factors = factors_of(labels, losses, first, x.rows);
+      chunk.backward(labels.labels + first, factors.data(), dx, grad->lm_head);
     }
-  }
-  if (!grad) return;
-  ctx.rms_norm_backward(row.data, ctx.values(w.norm), inv_rms, dx.data, rows, D, dx.data,
-                        grad->head.norm.data);
-  std::fill_n(grad->d_streams.data, rows * streams.cols, Real(0));
-  hc_head_backward<Real>(ctx, config, w.hc, streams, hc, dx, grad->d_streams, grad->head.hc);
+  });
 }
 
 template <class Real>

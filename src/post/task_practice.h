@@ -3,9 +3,7 @@
 /// from (GRPO). Rollouts run on the trainer's own weights in its own arithmetic. Source: architecture.md
 /// section 13.
 
-#include "engine/chat_setup.h"
-#include "train/grpo_options.h"
-#include "train/practice.h"
+#include "post/asked_problem.h"
 
 namespace fathom {
 
@@ -13,21 +11,16 @@ namespace fathom {
 /// itself and is right, else 0. Problems whose prompt with max_tokens is longer than a row are passed over.
 class TaskPractice : public Practice {
  public:
-  /// All references must outlive this.
-  TaskPractice(const Tokenizer& tokenizer, const ChatSetup& setup, const GrpoOptions& options, int64_t row);
+  /// The setting's references must outlive this.
+  TaskPractice(const PracticeSetting& setting, const GrpoOptions& options)
+      : setting_(setting), options_(options) {}
   /// Throws Error(bad_input) naming the row if hardly any problem fits it. The learners must be
   /// ModelLearners.
   PracticeRound practise(Learner& learner, Learner* reference, uint64_t seed, int64_t round) override;
 
  private:
-  struct Asked;
-  Asked draw(uint64_t seed, uint64_t index) const;
-
-  const Tokenizer& tokenizer_;
-  const ChatSetup& setup_;
+  PracticeSetting setting_;
   GrpoOptions options_;
-  TaskMix mix_;
-  int64_t row_;
 };
 
 }  // namespace fathom

@@ -22,10 +22,12 @@ struct Credit {
   std::vector<double> reference;  ///< the same by the reference; empty without one
   bool operator==(const Credit&) const = default;
 };
+struct TeacherOpinion;  // learner.h
 /// One document of a row. labels[t] is the token after tokens[t], or kUnlearned.
 struct RowDocument {
   std::vector<int32_t> tokens, labels;
   Credit credit = {};
+  std::shared_ptr<const TeacherOpinion> opinion = {};  ///< what is learned instead of the labels
 };
 inline constexpr int32_t kUnlearned = -100;
 /// Documents packed into one row; they do not see each other.

@@ -8,11 +8,18 @@
 #include <optional>
 #include <vector>
 
+#include "model/model.h"
 #include "train/dataset.h"
 #include "train/policy.h"
 #include "train/recipe.h"
 
 namespace fathom {
+
+/// What a teacher makes of a document: the rows before its head's last product.
+struct TeacherOpinion {
+  std::shared_ptr<const Model> teacher;
+  std::vector<float> rows;  ///< [T, D of the teacher]
+};
 
 struct PassOptions {
   double mtp_weight = 0, balance_weight = 0, indexer_weight = 0;

@@ -173,6 +173,11 @@ std::string stage_table(const Recipe& recipe) {
     std::string mixture;
     for (const auto& [source, weight] : s.mixture)
       mixture += fmt::format("{}{} {:g}", mixture.empty() ? "" : ", ", printable(source), weight);
+    for (const DistillTeacher& t : s.distill.teachers) {
+      mixture += fmt::format("{}{} on {}", mixture.empty() ? "distilled from " : ", ",
+                             printable(fs::path(t.from).filename().string()),
+                             t.tasks.empty() ? std::string("all families") : printable(t.tasks, 300));
+    }
     if (s.kind == StageKind::grpo) {
       mixture = "GRPO on its own answers: " +
                 (s.grpo.tasks.empty() ? std::string("all families") : printable(s.grpo.tasks, 300));

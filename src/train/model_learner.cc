@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/error.h"
 #include "model/training/adapter_gradients.h"
 #include "model/training/loss.h"
 
@@ -101,6 +102,15 @@ PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options
   AdapterGradients<float> blocks(table_.config(), adapted.empty() ? 1 : table_.adapter().scale(), adapted);
   LossExtras<float> extras;
   if (!adapted.empty()) extras.blocks = &blocks;
+  std::vector<TeacherRows<float>> teachers;
+  for (const RowDocument& d : documents) {
+    if (d.opinion)
+      teachers.push_back({&d.opinion->teacher->weights().params().lm_head, d.opinion->rows.data()});
+  }
+  if (!teachers.empty()) {
+    FATHOM_CHECK(teachers.size() == documents.size());
+    extras.teachers = &teachers;
+  }
   if (!options.policy) {
     return figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, views, extras),
                       options.attention);
@@ -113,6 +123,16 @@ PassFigures ModelLearner::learn(const Row& documents, const PassOptions& options
       figures_of(loss_and_gradients<float>(context_, *model_, batch, loss, views, extras), options.attention);
   figures.policy = objective.figures(log_probs);
   return figures;
+}
+
+void ModelLearner::ask(const std::shared_ptr<const Model>& teacher, Row& documents,
+                       const PassOptions& options) {
+  const ArenaScope scope(arena_);
+  auto rows = teacher_rows<float>(context_, *teacher, batch_of(documents), loss_options(options));
+  for (size_t d = 0; d < documents.size(); ++d) {
+    documents[d].opinion =
+        std::make_shared<const TeacherOpinion>(TeacherOpinion{teacher, std::move(rows[d])});
+  }
 }
 
 std::vector<std::vector<double>> ModelLearner::log_probs(const Row& documents, const PassOptions& options) {

@@ -27,6 +27,8 @@ class ModelLearner : public Learner {
   const Context<float>& context() const { return context_; }
   /// [documents][T] log-probabilities of the labels, 0 where there is none.
   std::vector<std::vector<double>> log_probs(const Row& documents, const PassOptions& options);
+  /// What a teacher makes of these documents, computed as this model is; their opinions are set.
+  void ask(const std::shared_ptr<const Model>& teacher, Row& documents, const PassOptions& options);
   /// Bytes of scratch memory held.
   int64_t scratch_bytes() const { return arena_.bytes(); }
   /// Adds the times of learn()'s parts to *times from now on; null: no longer.

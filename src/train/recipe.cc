@@ -46,30 +46,44 @@ void refuse(const std::string& where, const std::string& expected, const std::st
   bad_input("{}: expected {}, found {}", where, expected, found);
 }
 
-void check_grpo(const Recipe& recipe, const RecipeStage& s, const std::string& where) {
+// What answers are written to must be there and fit a row.
+void check_problems(const RecipeStage& s, const PracticeProblems& p, const std::string& where) {
+  in_context(where, [&] { (void)p.mix(); });
+  if (p.max_tokens >= s.row) {
+    refuse(where + ".max_tokens", fmt::format("fewer than row ({}), which holds the prompt too", s.row),
+           std::to_string(p.max_tokens));
+  }
+}
+
+void check_practice(const Recipe& recipe, const RecipeStage& s, const std::string& where) {
   const GrpoOptions& g = s.grpo;
-  in_context(where + ".grpo", [&] { (void)g.mix(); });
   if (s.attention != AttentionStage::sparse) {
     refuse(where + ".attention", "sparse, as answers are written", std::string(name(s.attention)));
   }
+  if (recipe.guard.anticipate > 0) {
+    refuse("guard.anticipate", fmt::format("0, as {} learns from answers", where),
+           std::to_string(recipe.guard.anticipate));
+  }
+  if (s.kind == StageKind::distill) {
+    if (s.distill.teachers.empty()) refuse(where + ".distill.teachers", "a teacher", "none");
+    for (size_t i = 0; i < s.distill.teachers.size(); ++i) {
+      const std::string at = fmt::format("{}.distill.teachers[{}]", where, i);
+      if (s.distill.teachers[i].from.empty()) refuse(at + ".from", "a checkpoint", "none");
+      check_problems(s, s.distill.teachers[i], at);
+    }
+    return;
+  }
+  check_problems(s, g, where + ".grpo");
   if (g.problems % g.updates != 0) {
     refuse(where + ".grpo.updates", fmt::format("a divisor of problems ({})", g.problems),
            std::to_string(g.updates));
   }
-  if (g.max_tokens >= s.row) {
-    refuse(where + ".grpo.max_tokens", fmt::format("fewer than row ({}), which holds the prompt too", s.row),
-           std::to_string(g.max_tokens));
-  }
   if (g.policy.kl > 0 && recipe.from.empty())
     refuse(where + ".grpo.kl", "0, or from (the reference) beside it", "a new model");
-  if (recipe.guard.anticipate > 0) {
-    refuse("guard.anticipate", fmt::format("0, as {}.kind is \"grpo\"", where),
-           std::to_string(recipe.guard.anticipate));
-  }
 }
 
 void check_stage(const Recipe& recipe, const RecipeStage& s, const std::string& where) {
-  if (s.kind == StageKind::grpo) check_grpo(recipe, s, where);
+  if (s.kind != StageKind::data) check_practice(recipe, s, where);
   if (s.kind == StageKind::data && s.batch < s.row)
     refuse(where + ".batch", fmt::format("at least row ({})", s.row), std::to_string(s.batch));
   if (s.batch_first > s.batch) {
@@ -174,7 +188,10 @@ int64_t RecipeStage::rows(int64_t s) const {
 
 int64_t RecipeStage::step_tokens() const {
   if (kind == StageKind::data) return batch;
-  return grpo.problems / grpo.updates * grpo.group * row;
+  if (kind == StageKind::grpo) return grpo.problems / grpo.updates * grpo.group * row;
+  int64_t problems = 0;
+  for (const DistillTeacher& teacher : distill.teachers) problems += teacher.problems;
+  return problems * row;
 }
 
 int64_t Recipe::steps() const {
@@ -203,6 +220,9 @@ Recipe Recipe::parse(std::string_view text, const std::string& where, const std:
   rooted(recipe.from);
   rooted(recipe.tokenizer);
   for (auto& [name, data] : recipe.data) rooted(data.path);
+  for (RecipeStage& stage : recipe.stages) {
+    for (DistillTeacher& teacher : stage.distill.teachers) rooted(teacher.from);
+  }
   check(recipe, where);
   return recipe;
 }

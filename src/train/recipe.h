@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "train/document_maker.h"
-#include "train/grpo_options.h"
 #include "train/master_weights.h"
 #include "train/optimizer.h"
+#include "train/practice_options.h"
 #include "train/schedule.h"
 #include "train/spike_guard.h"
 
@@ -28,14 +28,16 @@ std::string_view name(AttentionStage stage);
 
 /// What a stage learns from.
 enum class StageKind : uint8_t {
-  data,  ///< the rows of its sources
-  grpo,  ///< its own answers to problems; no MTP loss, and row is a prompt with its answer
+  data,     ///< the rows of its sources
+  grpo,     ///< what its own answers to problems are worth; no MTP loss, and row is a prompt with its answer
+  distill,  ///< what teachers make of its own answers; otherwise as grpo
 };
 
 struct RecipeStage {
   std::string name;
   StageKind kind = StageKind::data;
-  GrpoOptions grpo;  ///< of kind grpo
+  GrpoOptions grpo;        ///< of kind grpo
+  DistillOptions distill;  ///< of kind distill
   int64_t steps = 0;
   int64_t row = 512;         ///< tokens of a row
   int64_t batch_first = 0;   ///< tokens of a step at the stage's beginning; 0: batch

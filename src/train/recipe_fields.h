@@ -147,9 +147,10 @@ void data_fields(V& v, RecipeStage& s) {
   v.numbers("mixture", 1e-9, 1e9, s.mixture);
 }
 
+constexpr int64_t kMost = 65536;
+
 template <class V>
-void grpo_fields(V& v, GrpoOptions& g) {
-  constexpr int64_t kMost = 65536;
+void problem_fields(V& v, PracticeProblems& g) {
   v.text("tasks", g.tasks);
   v.integer("min_level", 1, Difficulty::kLevels, g.min_level);
   v.integer("max_level", 1, Difficulty::kLevels, g.max_level);
@@ -157,9 +158,24 @@ void grpo_fields(V& v, GrpoOptions& g) {
   v.number("high", 0, 1e6, g.high);
   v.number("max", 0, 1e6, g.max);
   v.integer("problems", 1, kMost, g.problems);
+  v.integer("max_tokens", 1, int64_t{1} << 24, g.max_tokens);
+}
+
+template <class V>
+void distill_fields(V& v, DistillOptions& d) {
+  v.list("teachers", d.teachers, [](auto& o, DistillTeacher& t) {
+    o.text("from", t.from);
+    problem_fields(o, t);
+  });
+  v.integer("batch", 1, kMost, d.batch);
+  v.number("temperature", 0.01, 100, d.temperature);
+}
+
+template <class V>
+void grpo_fields(V& v, GrpoOptions& g) {
+  problem_fields(v, g);
   v.integer("group", 2, kMost, g.group);
   v.integer("updates", 1, kMost, g.updates);
-  v.integer("max_tokens", 1, int64_t{1} << 24, g.max_tokens);
   v.integer("batch", 1, kMost, g.batch);
   v.number("temperature", 0.01, 100, g.policy.temperature);
   v.number("clip_low", 0, 1, g.policy.clip_low);
@@ -171,14 +187,18 @@ template <class V>
 void stage_fields(V& v, RecipeStage& s) {
   constexpr int64_t kMany = int64_t{1} << 32;
   v.text("name", s.name);
-  word_field(v, "kind", {"data", "grpo"}, s.kind);
+  word_field(v, "kind", {"data", "grpo", "distill"}, s.kind);
   v.integer("steps", 1, kMany, s.steps);
   v.integer("row", 2, int64_t{1} << 24, s.row);
   if (s.kind == StageKind::data) {
     data_fields(v, s);
   } else {
     s.mtp_weight = s.mtp_weight_decay = 0;
-    v.object("grpo", [&](auto& o) { grpo_fields(o, s.grpo); });
+    if (s.kind == StageKind::grpo) {
+      v.object("grpo", [&](auto& o) { grpo_fields(o, s.grpo); });
+    } else {
+      v.object("distill", [&](auto& o) { distill_fields(o, s.distill); });
+    }
   }
   v.number("rate", 0, 1, s.rate);
   v.number("adamw_rate", 0, 1, s.adamw_rate);

@@ -216,6 +216,8 @@ std::map<std::string, std::string> run_charts(const RunLog& log) {
       {"answers", named_chart(log, "Tokens of an answer", {"answer_tokens"}, false, false)},
       {"policy",
        named_chart(log, "Entropy of the policy, KL to the reference", {"entropy", "kl"}, false, false)},
+      {"teachers",
+       named_chart(log, "KL to the teachers, over the whole vocabulary", {"kl_teachers"}, false, true)},
       {"clipped", named_chart(log, "Share of tokens clipped, of problems with right and wrong answers",
                               {"clipped", "contrast"}, false, false)},
       {"total loss", named_chart(log, "Loss in all, the indexer's included", {"loss"}, false, true)},
@@ -244,9 +246,9 @@ std::string run_report(const std::filesystem::path& folder) {
   out +=
       fmt::format("<title>{0}</title></head><body>\n<h1>{0}</h1>\n{1}", markup_escaped(name), summary(log));
   const auto charts = run_charts(log);
-  for (const char* chart :
-       {"loss", "reward", "answers", "policy", "clipped", "total loss", "validation", "validation loss",
-        "rate", "norm", "balance", "load", "entropy", "dead", "captured", "indexer", "speed"}) {
+  for (const char* chart : {"loss", "reward", "answers", "policy", "teachers", "clipped", "total loss",
+                            "validation", "validation loss", "rate", "norm", "balance", "load", "entropy",
+                            "dead", "captured", "indexer", "speed"}) {
     if (const auto found = charts.find(chart); found != charts.end()) out += found->second;
   }
   out += event_table(log);

@@ -41,7 +41,7 @@ void put(RunCurve& curve, double step, double value) {
 
 constexpr const char* kCurves[] = {"loss",       "lm",       "mtp",     "balance", "norm",  "rate",
                                    "adamw_rate", "packed",   "reward",  "right",   "ended", "answer_tokens",
-                                   "entropy",    "contrast", "clipped", "kl",      "drift"};
+                                   "entropy",    "contrast", "clipped", "kl",      "drift", "kl_teachers"};
 
 class LogReader {
  public:

@@ -113,6 +113,41 @@ void TrainingSession::open_model() {
   }
 }
 
+// Before anything is trained, though the stage may come last: every teacher is there, knows the student's
+// tokens and has room for a row.
+void TrainingSession::check_teachers(const std::string& tokenizer_json) {
+  for (size_t s = 0; s < recipe_.stages.size(); ++s) {
+    const RecipeStage& stage = recipe_.stages[s];
+    int64_t opinions = 0, passes = 0;
+    for (size_t k = 0; k < stage.distill.teachers.size(); ++k) {
+      const DistillTeacher& teacher = stage.distill.teachers[k];
+      in_context(
+          fmt::format("stages[{}].distill.teachers[{}].from: {}", s, k, printable(teacher.from, 400)), [&] {
+            const ModelConfig its = ModelConfig::parse(Checkpoint::open(teacher.from)->config_json());
+            if (its.vocab_size != config().vocab_size)
+              bad_input("expected the student's {} tokens, found {}", config().vocab_size, its.vocab_size);
+            std::error_code error;
+            if (fs::is_directory(teacher.from, error) &&
+                tokenizer_hash(tokenizer_text(teacher.from)) != tokenizer_hash(tokenizer_json))
+              bad_input("tokenizer.json: expected the run's tokenizer, found another");
+            if (its.max_position_embeddings > 0 && its.max_position_embeddings < stage.row)
+              bad_input("expected a context of a row ({} tokens), found {}", stage.row,
+                        its.max_position_embeddings);
+            const int64_t tokens = std::min(PassOptions{}.micro_rows, teacher.problems * stage.row);
+            passes = std::max(passes, training_memory(its, {}, tokens, stage.row).peak());
+            opinions += teacher.problems * stage.row * its.hidden_size * 4;
+          });
+    }
+    teacher_bytes_ = std::max(teacher_bytes_, opinions + passes);
+  }
+}
+
+RunMemory TrainingSession::memory() const {
+  RunMemory m = run_memory(recipe_, *table_);
+  m.teachers = teacher_bytes_;
+  return m;
+}
+
 void TrainingSession::open_data(bool fresh, const std::shared_ptr<const Tokenizer>& tokenizer,
                                 const std::string& tokenizer_json, const fs::path& folder) {
   if (tokenizer->vocab_size() > config().vocab_size) {
@@ -167,8 +202,12 @@ std::unique_ptr<TrainingSession> TrainingSession::start(const Recipe& recipe, co
     if (!data.generate) data.path = fs::absolute(data.path).string();
   }
   if (!r.from.empty()) r.from = fs::absolute(r.from).string();
+  for (RecipeStage& stage : r.stages) {
+    for (DistillTeacher& teacher : stage.distill.teachers) teacher.from = fs::absolute(teacher.from).string();
+  }
   session->open_model();
   const std::string text = tokenizer_text(r.tokenizer.empty() ? r.from : r.tokenizer);
+  session->check_teachers(text);
   const auto tokenizer = Tokenizer::from_json(text, "tokenizer.json");
   r.tokenizer = fs::absolute(folder / "tokenizer.json").string();
   std::error_code error;
@@ -192,6 +231,7 @@ std::unique_ptr<TrainingSession> TrainingSession::resume(const fs::path& folder,
   std::unique_ptr<TrainingSession> session(new TrainingSession(recipe));
   session->open_model();
   const std::string text = run->tokenizer_json();
+  session->check_teachers(text);
   session->open_data(false, Tokenizer::from_json(text, "tokenizer.json"), text, folder);
   session->folder_ = std::move(run);
   return session;

@@ -21,7 +21,8 @@ struct RunMemory {
   int64_t block_gradients = 0;  ///< of adapters: those of the block under way; counted in scratch
   int64_t scratch = 0;          ///< streams and the largest layer's intermediate values, about
   int64_t reference = 0;        ///< of a grpo stage with a KL
-  int64_t total() const { return weights + optimizer + gradients + copies + scratch + reference; }
+  int64_t teachers = 0;         ///< of a distill stage: their passes and opinions; their weights are mapped
+  int64_t total() const { return weights + optimizer + gradients + copies + scratch + reference + teachers; }
 };
 
 /// What a run of the recipe takes, with this table of its parameters.
@@ -34,7 +35,8 @@ ParamTable recipe_table(const Recipe& recipe, const ModelConfig& model);
 class TrainingSession {
  public:
   /// A new run of `recipe` in `folder`. Texts among its data are prepared into folder/data. `run_json` says
-  /// how the run was started. Throws Error naming what does not fit: vocabulary, row and context, tokenizer.
+  /// how the run was started. Throws Error naming what does not fit: vocabulary, row and context, tokenizer,
+  /// those of a teacher too.
   static std::unique_ptr<TrainingSession> start(const Recipe& recipe, const std::filesystem::path& folder);
   /// Makes the folder of a new run; nothing if it is gone on with. `run_json` says how it was started.
   void begin(const std::string& run_json);
@@ -49,7 +51,7 @@ class TrainingSession {
   /// After begin().
   RunFolder& folder() { return *folder_; }
   const std::vector<RunData>& data() const { return data_; }
-  RunMemory memory() const { return run_memory(recipe_, *table_); }
+  RunMemory memory() const;
 
   /// Makes the trainer, after begin(); options.learner may be empty for the real model.
   std::unique_ptr<Trainer> trainer(TrainerOptions options);
@@ -60,6 +62,7 @@ class TrainingSession {
  private:
   explicit TrainingSession(Recipe recipe) : recipe_(std::move(recipe)) {}
   void open_model();
+  void check_teachers(const std::string& tokenizer_json);
   void open_data(bool fresh, const std::shared_ptr<const Tokenizer>& tokenizer,
                  const std::string& tokenizer_json, const std::filesystem::path& folder);
 
@@ -68,6 +71,7 @@ class TrainingSession {
   std::shared_ptr<const Checkpoint> source_;  // `from`; null for a new model
   std::filesystem::path path_;
   std::string tokenizer_json_;
+  int64_t teacher_bytes_ = 0;
   std::unique_ptr<RunFolder> folder_;
   std::vector<RunData> data_;
 };

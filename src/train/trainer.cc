@@ -93,8 +93,8 @@ void Trainer::enter_stage() {
     sources.push_back({data.name, data.train, stage.mixture.empty() ? 1.0 : weight->second, data.maker});
   }
   in_context(fmt::format("stage {}", stage.name.empty() ? std::to_string(state_.stage) : stage.name), [&] {
-    if (stage.kind == StageKind::grpo) {
-      if (!options_.practice) fail(ErrorCode::unsupported, "kind: expected data, found grpo");
+    if (stage.kind != StageKind::data) {
+      if (!options_.practice) fail(ErrorCode::unsupported, "kind: expected data, found practice");
       practice_ = options_.practice(stage);
       return;
     }
@@ -178,7 +178,8 @@ void Trainer::draw(Step& step) {
     const uint64_t seed =
         recipe_.seed + static_cast<uint64_t>(state_.stage) + state_.data.salt * 0x9E3779B97F4A7C15u;
     PracticeRound round =
-        practice_->practise(*learner_, reference_.get(), seed, state_.stage_step / stage.grpo.updates);
+        practice_->practise(*learner_, reference_.get(), seed,
+                            state_.stage_step / (stage.kind == StageKind::grpo ? stage.grpo.updates : 1));
     step.practice = round.figures;
     state_.practice = std::move(round.steps);
   }
@@ -224,7 +225,7 @@ void Trainer::one_step() {
   record.figures = step.figures;
   record.rate = step.rates.muon;
   record.adamw_rate = step.rates.adamw;
-  record.policy = stage.kind == StageKind::grpo;
+  record.kind = stage.kind;
   record.practice = step.practice;
   record.norm = step.report.norm;
   record.seconds = step.seconds;

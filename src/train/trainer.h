@@ -39,9 +39,9 @@ struct StepRecord {
   double packed = 0;   ///< share of the rows that tokens fill
   SpikeGuard::Verdict verdict;
   int64_t skipped = 0,
-          skipped_experts = 0;              ///< tensors (or parts) without gradient, whole experts among them
-  std::vector<LoadStatistics> load;         ///< per learned layer
-  bool policy = false;                      ///< a policy's step: figures.policy, and lm is its loss
+          skipped_experts = 0;       ///< tensors (or parts) without gradient, whole experts among them
+  std::vector<LoadStatistics> load;  ///< per learned layer
+  StageKind kind = StageKind::data;  ///< grpo: lm is the policy's loss; distill: the KL to the teachers
   std::optional<PracticeFigures> practice;  ///< of the round that began with this step
 };
 

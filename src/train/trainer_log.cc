@@ -11,13 +11,17 @@ double mean(int64_t sum, int64_t of) {
   return of == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(of);
 }
 
-// Of a policy's step: its loss is no cross-entropy.
-void add_policy(nlohmann::ordered_json& line, const StepRecord& r) {
+// Of a step that learned from answers: its loss is no cross-entropy.
+void add_practice(nlohmann::ordered_json& line, const StepRecord& r) {
   line.erase("lm");
   line.erase("mtp");
-  line["clipped"] = r.figures.policy.clipped;
-  line["kl"] = r.figures.policy.kl;
-  line["drift"] = r.figures.policy.drift;
+  if (r.kind == StageKind::grpo) {
+    line["clipped"] = r.figures.policy.clipped;
+    line["kl"] = r.figures.policy.kl;
+    line["drift"] = r.figures.policy.drift;
+  } else {
+    line["kl_teachers"] = r.figures.lm;
+  }
   if (!r.practice) return;
   const PracticeFigures& p = *r.practice;
   line["reward"] = p.reward;
@@ -25,7 +29,7 @@ void add_policy(nlohmann::ordered_json& line, const StepRecord& r) {
   line["ended"] = mean(p.ended, p.answers);
   line["answer_tokens"] = mean(p.tokens, p.answers);
   line["entropy"] = p.entropy;
-  line["contrast"] = mean(p.contrast, p.groups);
+  if (r.kind == StageKind::grpo) line["contrast"] = mean(p.contrast, p.groups);
 }
 
 }  // namespace
@@ -81,7 +85,7 @@ void Trainer::log_step(const StepRecord& r) {
                                      {"skipped", state_.skipped},
                                      {"without_gradient", r.skipped},
                                      {"idle_experts", r.skipped_experts}});
-  if (r.policy) add_policy(line, r);
+  if (r.kind != StageKind::data) add_practice(line, r);
   if (r.verdict.decision != SpikeDecision::take) {
     line["decision"] = name(r.verdict.decision);
     line["loss_z"] = r.verdict.loss_z;

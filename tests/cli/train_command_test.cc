@@ -107,6 +107,63 @@ TEST_CASE("post-training over kill -9 ends with the bits of one that ran through
   CHECK(tight.err.find("row: expected room for prompts of") != std::string::npos);
 }
 
+TEST_CASE("distillation over kill -9 ends with the bits of one that ran through") {
+  const Folder folder;
+  const std::string text = folder.write("my.txt", story());
+  for (const char* name : {"one", "two"}) {
+    const auto made = run_fathom(arguments(text, folder / name,
+                                           {"--set", "stages.0.steps=2", "--set", "stages.1.steps=2", "--set",
+                                            std::string("seed=") + (name[0] == 'o' ? "1" : "2")}),
+                                 "", 120);
+    CAPTURE(made.err);
+    REQUIRE(made.status == 0);
+  }
+  const auto distill = [&](const std::string& out, std::vector<std::string> more) {
+    std::vector<std::string> args = {
+        "train",  "recipes/distill.json",
+        "--from", (folder / "one") + "/model",
+        "--out",  folder / out,
+        "--set",  "stages.0.distill.teachers.0.from=" + (folder / "one") + "/model",
+        "--set",  "stages.0.distill.teachers.1.from=" + (folder / "two") + "/model"};
+    for (const char* set :
+         {"stages.0.steps=6", "stages.0.warmup=0", "stages.0.distill.teachers.0.problems=3",
+          "stages.0.distill.teachers.1.problems=3", "stages.0.distill.teachers.0.max_tokens=5",
+          "stages.0.distill.teachers.1.max_tokens=5", "checkpoint_every=2"}) {
+      args.insert(args.end(), {"--set", set});
+    }
+    args.insert(args.end(), more.begin(), more.end());
+    return run_fathom(args, "", 120);
+  };
+  const auto whole = distill("whole", {});
+  CAPTURE(whole.err);
+  REQUIRE(whole.status == 0);
+  CHECK(curve(folder / "whole").size() == 6);
+  CHECK(bytes_of((folder / "whole") + "/log.jsonl").find("\"kl_teachers\":") != std::string::npos);
+  CHECK(distill("killed", {"--inject", "kill@4", "--threads", "1"}).status == 137);
+  const auto resumed = run_fathom({"train", "--resume", folder / "killed"}, "", 120);
+  CAPTURE(resumed.err);
+  REQUIRE(resumed.status == 0);
+  CHECK(curve(folder / "killed") == curve(folder / "whole"));
+  const std::string weights = "/checkpoints/step-00000006/model.safetensors";
+  CHECK(bytes_of((folder / "killed") + weights) == bytes_of((folder / "whole") + weights));
+  CHECK(whole.err.find(", teachers ") != std::string::npos);
+
+  fs::copy((folder / "one") + "/model", folder / "odd", fs::copy_options::recursive);
+  std::ofstream(folder.path / "odd/tokenizer.json", std::ios::app) << "\n";
+  const std::pair<std::string, const char*> mistakes[] = {
+      {folder / "nowhere", "nowhere: "},
+      {"models/nano", "nano: expected the student's 4096 tokens, found 2048"},
+      {folder / "odd", "odd: tokenizer.json: expected the run's tokenizer, found another"}};
+  for (const auto& [teacher, expected] : mistakes) {
+    const auto refused =
+        distill("refused", {"--dry-run", "--set", "stages.0.distill.teachers.1.from=" + teacher});
+    CAPTURE(refused.err);
+    CHECK(refused.status == 1);
+    CHECK(refused.err.find("stages[0].distill.teachers[1].from: ") != std::string::npos);
+    CHECK(refused.err.find(expected) != std::string::npos);
+  }
+}
+
 TEST_CASE("mistakes are errors before anything is trained") {
   const Folder folder;
   const std::string text = folder.write("my.txt", story());

@@ -8,51 +8,10 @@
 #include "base/rng.h"
 #include "post/rollout.h"
 #include "tests/support/tensor_file.h"
-#include "train/model_learner.h"
+#include "tests/support/tiny_training.h"
 
 namespace fathom {
 namespace {
-
-// All kinds of layers, hash routing in the first; dimensions that FP4 can block, logits in several blocks.
-ModelConfig tiny_config(int64_t vocabulary) {
-  ModelConfig c = ModelConfig::parse(Checkpoint::open(test::golden("fp32") / "h_mtp")->config_json());
-  c.vocab_size = vocabulary;
-  c.hidden_size = 64;
-  c.head_dim = 64;
-  c.qk_rope_head_dim = 16;
-  c.q_lora_rank = c.o_lora_rank = 32;
-  c.moe_intermediate_size = 32;
-  c.index_head_dim = 32;
-  c.index_topk = 4;
-  c.validate();
-  return c;
-}
-
-// A model in training.
-struct Trained {
-  Trained(Precision precision, int threads, int64_t vocabulary)
-      : config(tiny_config(vocabulary)),
-        masters(initial_weights(table, initial())),
-        pool(pool_options(threads)) {
-    learner = std::make_unique<ModelLearner>(table, masters, precision, pool, kernels_for(detect_target()));
-    learner->refresh();
-  }
-  static InitialWeights initial() {
-    InitialWeights w;
-    w.head_deviation = 0.3;  // neither flat nor a single token
-    return w;
-  }
-  static ThreadPoolOptions pool_options(int threads) {
-    ThreadPoolOptions options{threads};
-    options.test_mode = threads > 1;
-    return options;
-  }
-  ModelConfig config;
-  ParamTable table{config, config.num_nextn_predict_layers};
-  MasterWeights masters;
-  ThreadPool pool;
-  std::unique_ptr<ModelLearner> learner;
-};
 
 std::vector<RolloutRequest> requests(int64_t vocabulary) {
   std::vector<RolloutRequest> out;
@@ -75,7 +34,7 @@ TEST_CASE("log-probabilities of rollout and trainer have the same bits") {
     CAPTURE(name(precision));
     std::vector<std::vector<double>> first;
     for (const int threads : {1, 3}) {
-      Trained trained(precision, threads, kVocabulary);
+      test::TinyTraining trained(precision, threads, kVocabulary);
       for (const auto& [batch, step_rows] : {std::pair<int64_t, int64_t>{1, 512}, {4, 9}, {64, 512}}) {
         CAPTURE(threads);
         CAPTURE(batch);
@@ -126,8 +85,8 @@ TEST_CASE("log-probabilities of rollout and trainer have the same bits") {
 TEST_CASE("a round is a function of weights, seed and number") {
   const auto tokenizer = Tokenizer::from_json(
       test::read_text(FATHOM_SOURCE_DIR "/models/v4-10m/tokenizer.json"), "tokenizer.json");
-  Trained trained(Precision::fp32, 2, tokenizer->vocab_size());
-  Trained reference(Precision::fp32, 1, tokenizer->vocab_size());
+  test::TinyTraining trained(Precision::fp32, 2, tokenizer->vocab_size());
+  test::TinyTraining reference(Precision::fp32, 1, tokenizer->vocab_size());
   ChatSetup setup;
   setup.stop_tokens = {1};
   GrpoOptions options;
@@ -138,7 +97,7 @@ TEST_CASE("a round is a function of weights, seed and number") {
   options.updates = 2;
   options.max_tokens = 5;
   options.policy.kl = 0.1;  // or nothing were left of answers that are all wrong
-  TaskPractice practice(*tokenizer, setup, options, 200);
+  TaskPractice practice({*tokenizer, setup, 200}, options);
   const PracticeRound one = practice.practise(*trained.learner, reference.learner.get(), 9, 2);
   const PracticeRound same = practice.practise(*trained.learner, reference.learner.get(), 9, 2);
   const PracticeRound next = practice.practise(*trained.learner, reference.learner.get(), 9, 3);
@@ -168,7 +127,7 @@ TEST_CASE("a round is a function of weights, seed and number") {
   }
 
   options.max_tokens = 190;
-  TaskPractice tight(*tokenizer, setup, options, 200);
+  TaskPractice tight({*tokenizer, setup, 200}, options);
   CHECK_THROWS_WITH_AS(tight.practise(*trained.learner, nullptr, 1, 0),
                        doctest::Contains("row: expected room for prompts of"), Error);
 }

@@ -89,10 +89,40 @@ TEST_CASE("a grpo stage has fields of its own") {
       {{"stages.0.grpo.colour=red"}, "stages[0].grpo.colour: expected one of"},
       {{"stages.0.attention=dense"}, "stages[0].attention: expected sparse, as answers are written"},
       {{"stages.0.batch=512"}, "stages[0].batch: expected one of"},
-      {{"stages.0.kind=sft"}, "stages[0].kind: expected data or grpo"},
+      {{"stages.0.kind=sft"}, "stages[0].kind: expected data, grpo or distill"},
       {{"stages.0.kind=data"}, "stages[0].grpo: expected one of"},
-      {{"guard.anticipate=5"}, "guard.anticipate: expected 0, as r.json: stages[0].kind is \"grpo\""},
+      {{"guard.anticipate=5"}, "guard.anticipate: expected 0, as r.json: stages[0] learns from answers"},
       {{"from=null", "model={\"model_type\": \"deepseek_v4\"}", "tokenizer=t"}, "r.json: "},
+  };
+  for (const auto& [overrides, expected] : cases) {
+    CAPTURE(expected);
+    const std::string found = problem(text, overrides);
+    CAPTURE(found);
+    CHECK(found.find(expected) != std::string::npos);
+  }
+}
+
+TEST_CASE("a distill stage names its teachers") {
+  const std::string text =
+      R"({"from": "x", "guard": {"anticipate": 0}, "stages": [{"kind": "distill", "steps": 3,
+    "row": 300, "distill": {"teachers": [{"from": "a", "tasks": "add", "problems": 4},
+                                         {"from": "b", "tasks": "mul:2", "problems": 6, "max_tokens": 90}]}}]})";
+  const Recipe r = Recipe::parse(text, "r.json", "");
+  CHECK(r.stages[0].distill.teachers.size() == 2);
+  CHECK(r.stages[0].distill.teachers[1].max_tokens == 90);
+  CHECK(r.stages[0].step_tokens() == 10 * 300);
+  const std::string written = r.to_json();
+  CHECK(Recipe::parse(written, "w.json", "").to_json() == written);
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"stages.0.distill.teachers=[]"}, "stages[0].distill.teachers: expected a teacher, found none"},
+      {{"stages.0.distill.teachers.1.from=null"},
+       "distill.teachers[1].from: expected a checkpoint, found none"},
+      {{"stages.0.distill.teachers.1.tasks=juggling"}, "distill.teachers[1]: tasks: task: expected one of"},
+      {{"stages.0.distill.teachers.0.max_tokens=300"},
+       "teachers[0].max_tokens: expected fewer than row (300)"},
+      {{"stages.0.distill.teachers.0.group=3"}, "distill.teachers[0].group: expected one of"},
+      {{"stages.0.grpo.problems=3"}, "stages[0].grpo: expected one of"},
+      {{"stages.0.attention=dense"}, "stages[0].attention: expected sparse"},
   };
   for (const auto& [overrides, expected] : cases) {
     CAPTURE(expected);

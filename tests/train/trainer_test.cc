@@ -253,7 +253,7 @@ TEST_CASE("post-training: the answers of a round outlive a crash within it") {
   // Without anyone to ask for answers.
   RunFolder run = bench.open("mute");
   Trainer mute(bench.recipe, bench.table, initial_weights(bench.table, {}), bench.data, run, bench.options());
-  CHECK_THROWS_WITH_AS(mute.run(), doctest::Contains("kind: expected data, found grpo"), Error);
+  CHECK_THROWS_WITH_AS(mute.run(), doctest::Contains("kind: expected data, found practice"), Error);
 }
 
 TEST_CASE("another number of threads gives the same bits") {

@@ -51,7 +51,19 @@ LossReport evaluate_loss(const Context<Real>& ctx, const Model& model, const Tra
   check_documents(model.config(), batch);
   return LossPass<Real>(ctx, model, batch, options, nullptr, {nullptr, log_probs}).run();
 }
+
+template <class Real>
+std::vector<std::vector<Real>> teacher_rows(const Context<Real>& ctx, const Model& model,
+                                            const TrainingBatch& batch, const LossOptions& options) {
+  check_documents(model.config(), batch);
+  std::vector<std::vector<Real>> rows;
+  LossPass<Real> pass(ctx, model, batch, options, nullptr, {});
+  pass.record_head(&rows);
+  pass.run();
+  return rows;
+}
 FATHOM_INSTANTIATE(loss_and_gradients);
+FATHOM_INSTANTIATE(teacher_rows);
 FATHOM_INSTANTIATE(evaluate_loss);
 
 }  // namespace fathom

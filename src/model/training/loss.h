@@ -73,6 +73,13 @@ class LabelObjective {
   virtual Term term(size_t document, int64_t position, double log_prob) const = 0;
 };
 
+/// What a teacher has for one document: the rows before the last product of its head.
+template <class Real>
+struct TeacherRows {
+  const WeightView* lm_head = nullptr;  ///< [V, D of the teacher]
+  const Real* rows = nullptr;           ///< [T, D of the teacher], read where there is a label
+};
+
 /// What else a pass may give or take; null: nothing.
 template <class Real>
 struct LossExtras {
@@ -80,6 +87,9 @@ struct LossExtras {
   /// Gets [documents][T] log-probabilities of the labels, 0 where masked.
   std::vector<std::vector<double>>* log_probs = nullptr;
   const LabelObjective* objective = nullptr;  ///< of the main model's labels; `lm` is then its mean
+  /// [documents]: the main model's loss is the KL from it to the teacher over the whole vocabulary, at the
+  /// positions that have a label.
+  const std::vector<TeacherRows<Real>>* teachers = nullptr;
 };
 
 /// Adds the gradient of the loss to `grads`, where a matrix without data is frozen. The same bits for any
@@ -96,5 +106,10 @@ LossReport loss_and_gradients(const Context<Real>& ctx, const Model& model, cons
 template <class Real>
 LossReport evaluate_loss(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
                          const LossOptions& options, std::vector<std::vector<double>>* log_probs = nullptr);
+
+/// [documents][T * D] what TeacherRows of this model has, 0 where there is no label.
+template <class Real>
+std::vector<std::vector<Real>> teacher_rows(const Context<Real>& ctx, const Model& model,
+                                            const TrainingBatch& batch, const LossOptions& options);
 
 }  // namespace fathom

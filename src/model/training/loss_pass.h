@@ -17,6 +17,8 @@ class LossPass {
   LossPass(const Context<Real>& ctx, const Model& model, const TrainingBatch& batch,
            const LossOptions& options, const ModelParams<Mat<Real>>* grads, const LossExtras<Real>& extras);
   LossReport run();
+  /// In the place of losses: rows as teacher_rows() gives them.
+  void record_head(std::vector<std::vector<Real>>* rows);
 
  private:
   void group(size_t first, size_t last);
@@ -58,6 +60,16 @@ class LossPass {
   double loss(const HeadParams<WeightView>& head, const HeadParams<Mat<Real>>* grad, const LabelRows& labels,
               double factor, int64_t count, Mat<const Real> streams, Mat<Real> d_streams, bool main);
 
+  /// Sets d_picked, the gradient of the labels' streams.
+  double label_losses(const HeadParams<WeightView>& head, const HeadParams<Mat<Real>>* grad,
+                      const LabelRows& labels, Mat<const Real> picked, const std::vector<Real>& factors,
+                      Mat<Real> d_picked, bool main);
+  /// The same to teachers: labels of the same teacher together.
+  double distillation(const HeadParams<WeightView>& head, const HeadParams<Mat<Real>>* grad,
+                      const LabelRows& labels, Mat<const Real> picked, const std::vector<Real>& factors,
+                      Mat<Real> d_picked);
+  void keep_head_rows(const HeadParams<WeightView>& head, const LabelRows& labels, Mat<const Real> picked);
+
   LayerKvGrad<Real>* carried(int64_t layer) {
     return carried_.empty() ? nullptr : &carried_[static_cast<size_t>(layer)];
   }
@@ -72,6 +84,7 @@ class LossPass {
   const LossOptions& options_;
   const ModelParams<Mat<Real>>* grads_;
   const LossExtras<Real> extras_;
+  std::vector<std::vector<Real>>* head_rows_ = nullptr;
   TrainingPass training_;
   const LossPart* part_ = nullptr;  // under way
   std::vector<int32_t> routes_;     // of a layer's rows

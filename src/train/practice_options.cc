@@ -1,10 +1,10 @@
-#include "train/grpo_options.h"
+#include "train/practice_options.h"
 
 #include "base/error.h"
 
 namespace fathom {
 
-TaskMix GrpoOptions::mix() const {
+TaskMix PracticeProblems::mix() const {
   TaskMix mix;
   mix.families = in_context("tasks", [&] { return parse_task_list(tasks); });
   mix.min_level = static_cast<int>(min_level);
