@@ -11,6 +11,7 @@
 #include "train/param_table.h"
 #include "train/recipe.h"
 #include "train/report.h"
+#include "train/tasks/family.h"
 
 namespace fathom {
 namespace {
@@ -72,12 +73,38 @@ std::string geometry(const ModelConfig& c, const Recipe& recipe, const std::stri
       c.num_experts_per_tok, c.vocab_size, longest, stored);
 }
 
+// Adds `word` to a list with commas if it is new there.
+void add_once(std::string& list, const std::string& word) {
+  if (("," + list + ",").find("," + word + ",") == std::string::npos)
+    list += (list.empty() ? "" : ",") + word;
+}
+
+// What made a report, as far as its figures depend on it.
+std::string eval_command(const Json& report) {
+  std::string out = "fathom eval -m MODEL";
+  if (const auto rows = report.find("tasks"); rows != report.end() && rows->is_array() && !rows->empty()) {
+    std::string tasks, modes, all;
+    for (const Json& row : *rows) add_once(tasks, text(row, "task")), add_once(modes, text(row, "think"));
+    for (const TaskFamily& family : task_families()) add_once(all, std::string(family.name));
+    out += fmt::format(" --tasks {} --think {} --count {:.0f} --seed {:.0f}", tasks == all ? "all" : tasks,
+                       modes, number(rows->front(), "problems"), number(report, "seed"));
+  }
+  if (const auto needle = report.find("needle"); needle != report.end() && needle->is_object()) {
+    std::string lengths;
+    for (const Json& length : needle->value("lengths", Json::array()))
+      add_once(lengths, fmt::format("{:.0f}", length.is_number() ? length.get<double>() : 0));
+    out += fmt::format(" --needle {} --needle-count {:.0f} --needle-depths {}", lengths,
+                       number(*needle, "count"), needle->value("depths", Json::array()).size());
+  }
+  if (const auto found = report.find("text"); found != report.end() && found->is_object())
+    out += fmt::format(" --text TEXT --row {:.0f}", number(*found, "row"));
+  return out;
+}
+
 std::string evaluation(const fs::path& path) {
   const Json report = json_of(path);
-  std::string out =
-      fmt::format("`{}`, numerics {}", printable(path.filename().string()), text(report, "numerics"));
-  if (report.contains("seed")) out += fmt::format(", seed {:.0f}", number(report, "seed"));
-  out += ":\n\n";
+  std::string out = fmt::format("`{}`, numerics {}, `{}`:\n\n", printable(path.filename().string()),
+                                text(report, "numerics"), eval_command(report));
   if (const auto tasks = report.find("tasks"); tasks != report.end() && tasks->is_array()) {
     out +=
         "| task | think | problems | right, % | tokens of an answer | MTP accepted, % "

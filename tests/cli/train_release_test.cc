@@ -66,14 +66,16 @@ TEST_CASE("FP4 training: the released weights are those that the last stage comp
   std::ofstream(fs::path(folder / "run") / "eval-final.json")
       << R"({"numerics": "exact", "seed": 1, "tasks": [{"task": "mul:3", "think": "high", "problems": 40,
              "right": 39, "accuracy": 0.975, "answer_tokens": 180.5, "mtp": {"acceptance": 0.5}}],
-             "needle": {"tokens": [512], "depths": [0, 1], "recalled": [[1], [0.5]]},
-             "text": {"bits_per_byte": 1.25, "perplexity": 9, "mtp_acceptance": 0.4}})";
+             "needle": {"count": 20, "lengths": [512], "tokens": [512], "depths": [0, 1], "recalled": [[1], [0.5]]},
+             "text": {"bits_per_byte": 1.25, "row": 1024, "perplexity": 9, "mtp_acceptance": 0.4}})";
   const auto converted = run_fathom({"convert", folder / "run/model", "--to", "official", "--dtype", "bf16",
                                      "--out", folder / "bf16", "--card", folder / "run"},
                                     "", 60);
   CAPTURE(converted.err);
   REQUIRE(converted.status == 0);
   const std::string second = bytes_of(fs::path(folder / "bf16") / "README.md");
+  CHECK(second.find("`fathom eval -m MODEL --tasks mul:3 --think high --count 40 --seed 1 --needle 512 "
+                    "--needle-count 20 --needle-depths 2 --text TEXT --row 1024`") != std::string::npos);
   CHECK(second.find("| mul:3 | high | 40 | 97.5 | 180 | 50.0 |") != std::string::npos);
   CHECK(second.find("| 100% | 50 |") != std::string::npos);
   CHECK(second.find("1.2500 bits per byte") != std::string::npos);
