@@ -60,6 +60,17 @@ std::string matrix_name(std::string_view stored, std::string_view part) {
   return known.form == NameForm::whole ? known.official : "";
 }
 
+// The modules of an adapter's matrices as transformers names them; none if one of them has no own.
+std::vector<std::string> transformers_modules(const Adapter& adapter) {
+  std::vector<std::string> modules;
+  for (const AdapterMatrix& m : adapter.matrices) {
+    const auto stored = stored_name(m.name, Naming::transformers, 0);
+    if (!stored || parse_stored_name(*stored).form != NameForm::whole) return {};
+    modules.push_back(module_of(*stored));
+  }
+  return modules;
+}
+
 // The base's tensors, but some of them replaced.
 class MergedCheckpoint final : public Checkpoint {
  public:
@@ -180,29 +191,37 @@ Adapter read_adapter(const std::filesystem::path& folder) {
   return adapter;
 }
 
-void write_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
+void write_adapter(const std::filesystem::path& folder, const Adapter& adapter, Naming naming) {
   const int64_t rank = adapter.shape.rank;
   std::vector<TensorDeclaration> tensors;
-  std::set<std::string> modules;  // without layer and expert: PEFT's list of targets
-  const auto part = [&](const AdapterMatrix& m, std::string_view of) {
-    return std::string(kPrefix) + module_of(m.name) + std::string(of);
+  std::vector<std::string> modules, targets = adapter.shape.targets;
+  if (naming == Naming::transformers) modules = targets = transformers_modules(adapter);
+  if (modules.empty()) {
+    std::set<std::string> last;  // without layer and expert
+    for (const AdapterMatrix& m : adapter.matrices) {
+      const std::string& module = modules.emplace_back(module_of(m.name));
+      last.insert(module.substr(module.rfind('.') + 1));
+    }
+    targets = adapter.shape.targets;
+    if (targets.empty()) targets.assign(last.begin(), last.end());
+  }
+  const auto part = [&](size_t i, std::string_view of) {
+    return std::string(kPrefix) + modules[i] + std::string(of);
   };
-  for (const AdapterMatrix& m : adapter.matrices) {
-    tensors.push_back({part(m, kPartA), DType::F32, {rank, m.cols}});
-    tensors.push_back({part(m, kPartB), DType::F32, {m.rows, rank}});
-    const std::string module = module_of(m.name);
-    modules.insert(module.substr(module.rfind('.') + 1));
+  for (size_t i = 0; i < modules.size(); ++i) {
+    const AdapterMatrix& m = adapter.matrices[i];
+    tensors.push_back({part(i, kPartA), DType::F32, {rank, m.cols}});
+    tensors.push_back({part(i, kPartB), DType::F32, {m.rows, rank}});
   }
   SafetensorsOptions options;
   options.max_shard_bytes = int64_t{1} << 60;
   options.stem = "adapter_model";
   SafetensorsWriter writer(folder, tensors, options);
-  for (const AdapterMatrix& m : adapter.matrices) {
-    writer.append(part(m, kPartA), m.a, rank * m.cols * 4);
-    writer.append(part(m, kPartB), m.b, rank * m.rows * 4);
+  for (size_t i = 0; i < modules.size(); ++i) {
+    const AdapterMatrix& m = adapter.matrices[i];
+    writer.append(part(i, kPartA), m.a, rank * m.cols * 4);
+    writer.append(part(i, kPartB), m.b, rank * m.rows * 4);
   }
-  std::vector<std::string> targets = adapter.shape.targets;
-  if (targets.empty()) targets.assign(modules.begin(), modules.end());
   const nlohmann::ordered_json config = {{"peft_type", "LORA"},
                                          {"task_type", "CAUSAL_LM"},
                                          {"base_model_name_or_path", adapter.base},

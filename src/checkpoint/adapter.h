@@ -14,6 +14,7 @@
 
 #include "base/thread_pool.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/tensor_names.h"
 
 namespace fathom {
 
@@ -50,8 +51,11 @@ struct Adapter {
 /// partner, shapes that do not fit, values that are not finite.
 Adapter read_adapter(const std::filesystem::path& folder);
 
-/// Writes one. Throws Error(io).
-void write_adapter(const std::filesystem::path& folder, const Adapter& adapter);
+/// Writes one. With Naming::transformers the names are those of transformers' modules, for PEFT to load
+/// beside its model, if each matrix is a module there (a routed expert and a draft block are none); else
+/// official ones. Throws Error(io).
+void write_adapter(const std::filesystem::path& folder, const Adapter& adapter,
+                   Naming naming = Naming::official);
 
 /// row [cols] += scale * (B A)[i], terms in order of rank: the one order that training, loading and
 /// converting have, so that all give the same bits.

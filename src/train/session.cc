@@ -264,7 +264,7 @@ fs::path TrainingSession::release(ThreadPool& pool) {
   if (adapter) {
     Adapter last = read_adapter(folder_->checkpoint(steps.back()));
     last.base = recipe_.from;
-    write_adapter(making, last);
+    write_adapter(making, last, Naming::transformers);
     fs::remove_all(out, error);
     fs::rename(making, out, error);
     if (error) fail(ErrorCode::io, "{}: {}", printable(out.string(), 400), error.message());

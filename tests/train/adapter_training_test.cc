@@ -5,10 +5,13 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/rng.h"
 #include "checkpoint/adapter.h"
+#include "checkpoint/safetensors.h"
 #include "model/training/loss.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tensor_file.h"
@@ -131,6 +134,38 @@ TEST_CASE("what is saved is read with the same bits, and merged to what training
     plain.refresh();
     learner->refresh();
     CHECK(learner->evaluate(documents(2), {}).lm == plain.evaluate(documents(2), {}).lm);
+  }
+}
+
+TEST_CASE("names of transformers' modules where each matrix has one, official ones otherwise") {
+  Bench bench;
+  const auto names_of = [](const fs::path& folder) {
+    const MappedFile file(folder / "adapter_model.safetensors");
+    std::set<std::string> names;
+    for (const SafetensorsTensor& t : read_safetensors(file)) names.insert(t.name);
+    return names;
+  };
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"wq_b", "shared_experts.w1"}, "base_model.model.model.layers.0.self_attn.q_b_proj.lora_A.weight"},
+      {{"experts.1.w1", "wq_b"}, "base_model.model.layers.0.attn.wq_b.lora_A.weight"}};
+  for (const auto& [targets, expected] : cases) {
+    CAPTURE(expected);
+    const ParamTable whole = bench.table(targets);
+    AdapterShape shape = whole.adapter();
+    const MasterWeights masters = made_up(whole);
+    Adapter adapter{shape, "a base", whole.adapter_matrices(masters.values.data()), nullptr};
+    std::erase_if(adapter.matrices, [](const AdapterMatrix& m) { return m.name.starts_with("mtp."); });
+    const fs::path folder = bench.folder.path() / targets[1];
+    write_adapter(folder, adapter, Naming::transformers);
+    CHECK(names_of(folder).contains(expected));
+    const Adapter read = read_adapter(folder);
+    REQUIRE(read.matrices.size() == adapter.matrices.size());
+    for (const AdapterMatrix& m : adapter.matrices) {
+      const auto same = std::ranges::find(read.matrices, m.name, &AdapterMatrix::name);
+      REQUIRE(same != read.matrices.end());
+      CHECK(std::equal(m.a, m.a + 4 * m.cols, same->a));
+      CHECK(std::equal(m.b, m.b + m.rows * 4, same->b));
+    }
   }
 }
 
