@@ -6,11 +6,11 @@
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 root=$(cd "$here/../.." && pwd)
-recipe=$root/recipes/nano.json threads=2 batch=4096 seconds=10 turns=2 record=
+recipe=$root/recipes/nano.json threads=2 batch=() seconds=10 turns=2 record=
 while [ $# -gt 0 ]; do
   case $1 in
     --threads) threads=$2; shift 2 ;;
-    --batch) batch=$2; shift 2 ;;
+    --batch) batch=(--batch "$2"); shift 2 ;;
     --seconds) seconds=$2; shift 2 ;;
     --turns) turns=$2; shift 2 ;;
     --record) record=$2; shift 2 ;;
@@ -24,10 +24,10 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 # In turn, so that a busy moment hits both.
 for turn in $(seq "$turns"); do
-  "$fathom" bench training --recipe "$recipe" --threads "$threads" --batch "$batch" --seconds "$seconds" --json \
+  "$fathom" bench training --recipe "$recipe" --threads "$threads" "${batch[@]}" --seconds "$seconds" --json \
     >"$out/fathom-bf16-$turn.json"
   for dtype in float32 bfloat16; do
-    "$python" "$here/train_transformers.py" "$recipe" --threads "$threads" --batch "$batch" --dtype $dtype \
+    "$python" "$here/train_transformers.py" "$recipe" --threads "$threads" "${batch[@]}" --dtype $dtype \
       --seconds "$seconds" --json 2>/dev/null | tail -n 1 >"$out/peer-$dtype-$turn.json"
   done
 done

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Training speed of transformers' deepseek_v4 on a recipe's geometry: PyTorch eager, AdamW, on the CPU.
 
-  train_transformers.py RECIPE [--threads 2] [--dtype float32|bfloat16] [--row N] [--batch 4096] [--seconds 20]
+  train_transformers.py RECIPE [--threads 2] [--dtype float32|bfloat16] [--row N] [--batch N] [--seconds 20]
                                [--experts NAME] [--json]
 
 The model is that of the recipe's `model`, with random weights and random tokens. A step is the forward pass with the
 mean cross-entropy of all tokens, the backward pass and AdamW over every parameter: rows of --row tokens (by default
-those of the recipe's last sparse stage in bf16, as `fathom bench training` takes them), --batch tokens a step. What
+those of the recipe's last sparse stage in bf16, as `fathom bench training` takes them), --batch tokens a step (by
+default that stage's). What
 fathom does beside it (MTP, the indexer's loss, balance loss, Muon) transformers does not have. bfloat16: autocast over
 fp32 weights, as fathom keeps them. Prints the best and the median step in tokens/s. Needs the pinned packages of
 requirements.txt.
@@ -49,7 +50,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--row", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=4096)
+    parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--experts", help="experts_implementation (transformers' default without it)")
     parser.add_argument("--json", action="store_true")
@@ -66,7 +67,7 @@ def main():
     stages = [s for s in recipe["stages"]
               if s.get("attention", "sparse") == "sparse" and s.get("precision", "bf16") == "bf16"]
     row = args.row or stages[-1].get("row", 512)
-    rows = max(1, args.batch // row)
+    rows = max(1, (args.batch or stages[-1].get("batch", 8192)) // row)
     tokens = torch.randint(3, config.vocab_size, (rows, row))
 
     def step():

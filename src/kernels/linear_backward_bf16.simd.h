@@ -3,7 +3,7 @@
 namespace fathom::FATHOM_TARGET {
 
 // Elements of two rows side by side: 16 words of 32 bits, the first row's low. n of them.
-FATHOM_INLINE __m512i pair_rows(const Bf16* low, const Bf16* high, int64_t n) {
+FATHOM_INLINE __m512i pair_rows(const void* low, const void* high, int64_t n) {
   const __mmask16 mask = first_lanes(n);
   const __m512i a = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, low));
   if (!high) return a;
@@ -12,24 +12,23 @@ FATHOM_INLINE __m512i pair_rows(const Bf16* low, const Bf16* high, int64_t n) {
 }
 
 // Rows 2s and 2s + 1 (or none) into the panels of a group.
-FATHOM_INLINE void pack_pair(const Bf16* low, const Bf16* high, int64_t cols, int64_t steps, int64_t s,
+FATHOM_INLINE void pack_pair(const void* low, const void* high, int64_t cols, int64_t steps, int64_t s,
                              float* panels) {
+  const auto at = [](const void* row, int64_t k) { return static_cast<const std::byte*>(row) + 2 * k; };
   for (int64_t k = 0; k < cols; k += kPanelCols, panels += steps * kPanelCols) {
     for (int64_t i = 0; i < kPanelCols; i += 16) {
       const int64_t n = std::clamp<int64_t>(cols - k - i, 0, 16);
-      const __m512i pair = n > 0 ? pair_rows(low + k + i, high ? high + k + i : nullptr, n) : __m512i{};
+      const __m512i pair = n > 0 ? pair_rows(at(low, k + i), high ? at(high, k + i) : nullptr, n) : __m512i{};
       _mm512_storeu_si512(panels + s * kPanelCols + i, pair);
     }
   }
 }
 
-// Columns [k, k + cols) of row o in bfloat16: in place where they are so stored, else in `out`.
-FATHOM_INLINE const Bf16* bf16_row(const WeightView& w, int64_t o, int64_t k, int64_t cols, float* decoded,
+// Columns [k, k + cols) of row o in bfloat16: in place where they are so stored (at any address), else in
+// `out`.
+FATHOM_INLINE const void* bf16_row(const WeightView& w, int64_t o, int64_t k, int64_t cols, float* decoded,
                                    Bf16* out) {
-  if (linear_format(w) == LinearFormat::bf16) {
-    std::memcpy(out, w.data + o * w.row_bytes + k * 2, static_cast<size_t>(cols) * 2);  // any address
-    return out;
-  }
+  if (linear_format(w) == LinearFormat::bf16) return w.data + o * w.row_bytes + k * 2;
   decode_any(w, o, std::min(o + 1, w.rows - 1), decoded);
   for (int64_t i = 0; i < cols; i += 16) {
     const auto n = std::min<int64_t>(16, cols - i);
@@ -53,8 +52,8 @@ static void linear_dx_bf16(const Bf16* dy, int64_t rows, int64_t dy_stride, cons
     for (int64_t k = first; k < last; k += kGroupCols) {
       const int64_t cols = std::min(kGroupCols, last - k);
       for (int64_t s = 0; s < steps; ++s) {
-        const Bf16* a = bf16_row(w, o + 2 * s, k, cols, decoded, low);
-        const Bf16* b = s < whole ? bf16_row(w, o + 2 * s + 1, k, cols, decoded, low + kGroupCols) : nullptr;
+        const void* a = bf16_row(w, o + 2 * s, k, cols, decoded, low);
+        const void* b = s < whole ? bf16_row(w, o + 2 * s + 1, k, cols, decoded, low + kGroupCols) : nullptr;
         pack_pair(a, b, cols, steps, s, panels);
       }
       for (int64_t t = 0; t < rows; t += kOuterRows) {
