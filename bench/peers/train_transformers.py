@@ -7,10 +7,9 @@
 The model is that of the recipe's `model`, with random weights and random tokens. A step is the forward pass with the
 mean cross-entropy of all tokens, the backward pass and AdamW over every parameter: rows of --row tokens (by default
 those of the recipe's last sparse stage in bf16, as `fathom bench training` takes them), --batch tokens a step (by
-default that stage's). What
-fathom does beside it (MTP, the indexer's loss, balance loss, Muon) transformers does not have. bfloat16: autocast over
-fp32 weights, as fathom keeps them. Prints the best and the median step in tokens/s. Needs the pinned packages of
-requirements.txt.
+default that stage's). What fathom does beside it (MTP, the indexer's loss, balance loss, Muon) transformers does not
+have. bfloat16: autocast over fp32 weights, as fathom keeps them. Prints the best and the median step in tokens/s. Needs
+the pinned packages of requirements.txt.
 """
 import argparse
 import json
