@@ -15,6 +15,7 @@
 #include "engine/bench/environment.h"
 #include "engine/signature.h"
 #include "post/training_bench.h"
+#include "server/serving_bench.h"
 
 namespace fathom::cli {
 namespace {
@@ -29,6 +30,7 @@ struct BenchArguments {
 };
 
 constexpr const char* kTraining = "training";
+constexpr const char* kServing = "serving";
 
 // recipes/nano.json of the source tree, beside the models.
 std::string bundled_recipe() {
@@ -107,21 +109,21 @@ void run_bench(const BenchArguments& arguments) {
                                       : std::find(names.begin(), names.end(), each.name) != names.end();
     if (wanted) chosen.push_back(&each);
   }
-  bool training = false;
+  bool training = false, serving = false;
   for (const std::string& name : arguments.names) {
     const auto& all = bench::benchmarks();
-    if (name == kTraining) {
-      training = true;
-      continue;
-    }
+    training = training || name == kTraining;
+    serving = serving || name == kServing;
+    if (name == kTraining || name == kServing) continue;
     if (std::none_of(all.begin(), all.end(), [&](const auto& each) { return each.name == name; })) {
       throw CLI::ValidationError("bench",
                                  "expected machine, linear, decode, prefill, batch, long-context, load, "
-                                 "tokenizer, memory, training or (alone) signature, found " +
+                                 "tokenizer, memory, serving, training or (alone) signature, found " +
                                      name);
     }
   }
-  if (std::any_of(chosen.begin(), chosen.end(), [&](const auto* each) { return needs_model(each->name); })) {
+  if (serving ||
+      std::any_of(chosen.begin(), chosen.end(), [&](const auto* each) { return needs_model(each->name); })) {
     const std::filesystem::path path = resolve_model(arguments.model.model);
     options.model_name = path.filename().string();
     options.model_path = path;
@@ -141,6 +143,10 @@ void run_bench(const BenchArguments& arguments) {
   for (const bench::Benchmark* each : chosen) {
     options.progress(fmt::format("{}: {}", each->name, each->what));
     add(each->run(options));
+  }
+  if (serving) {
+    options.progress("serving: answers through the scheduler and over HTTP");
+    add(serving_bench(options));
   }
   if (training) {
     options.progress("training: steps of a recipe's geometry, part by part");
@@ -167,13 +173,15 @@ void register_bench(CLI::App& app) {
   std::string what = "Figures beside the limits measured in the same run:";
   for (const bench::Benchmark& each : bench::benchmarks())
     what += fmt::format("\n  {}: {}", each.name, each.what);
+  what += "\n  serving: 16 answers over HTTP beside the engine's own steps (only if named)";
   what += "\n  training: steps of a recipe's geometry, part by part (only if named)";
   what += "\n  signature: hashes of logits and greedy tokens by target and numerics, for tests/signature.txt";
   CLI::App* command = app.add_subcommand("bench", what);
   command->add_option("-m,--model", arguments->model.model,
                       "Folder, .safetensors or .gguf file, or a name under models/");
   arguments->model.add_machine_to(*command);
-  command->add_option("benchmarks", arguments->names, "Which (default: all but long-context and training)");
+  command->add_option("benchmarks", arguments->names,
+                      "Which (default: all but long-context, serving and training)");
   command->add_flag("--json", arguments->json, "JSON instead of tables");
   command->add_option("--svg", arguments->svg, "Write a picture to this file");
   command

@@ -1,6 +1,8 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -21,9 +23,9 @@ bool before(const Candidate& a, const Candidate& b) {
 }
 
 // Logits after mask, bias and penalties.
-std::vector<double> adjusted(std::span<const float> logits, const SamplingParams& params,
-                             const TokenHistory& history, std::span<const uint64_t> allowed) {
-  std::vector<double> out(logits.begin(), logits.end());
+void adjust(std::span<const float> logits, const SamplingParams& params, const TokenHistory& history,
+            std::span<const uint64_t> allowed, std::vector<double>& out) {
+  out.assign(logits.begin(), logits.end());
   for (const auto& [id, bias] : params.logit_bias) {
     double& v = out[static_cast<size_t>(id)];
     v = bias <= -100 ? kBanned : v + bias;
@@ -38,40 +40,104 @@ std::vector<double> adjusted(std::span<const float> logits, const SamplingParams
       if (!history.prompt.contains(id)) penalise(id);
     }
   }
-  for (const auto& [id, count] : history.answer) {
-    out[static_cast<size_t>(id)] -=
-        params.presence_penalty + params.frequency_penalty * static_cast<double>(count);
+  if (params.presence_penalty != 0 || params.frequency_penalty != 0) {
+    for (const auto& [id, count] : history.answer) {
+      out[static_cast<size_t>(id)] -=
+          params.presence_penalty + params.frequency_penalty * static_cast<double>(count);
+    }
   }
   if (!allowed.empty()) {
     for (size_t i = 0; i < out.size(); ++i) {
       if (!(allowed[i / 64] >> (i % 64) & 1)) out[i] = kBanned;
     }
   }
-  return out;
 }
 
-// The first `count` of the candidates in order of probability; sorted further as asked for.
+// exp of x <= 0 to some 1e-6 of it (0 below -87), without a call, so that a loop over it is vectors.
+float rough_exp(float x) {
+  x = std::max(-87.0f, x);  // in this order: what is no number becomes -87
+  const float scaled = x * 1.44269504f;
+  const auto whole = static_cast<int32_t>(scaled - 0.5f);  // scaled <= 0: rounds to the nearest
+  const float part = (scaled - static_cast<float>(whole)) * 0.69314718f;
+  const float series =
+      1 + part * (1 + part * (0.5f + part * (0.16666667f + part * (0.041666667f + part * 0.0083333333f))));
+  return series * std::bit_cast<float>((whole + 127) << 23);
+}
+// Beside rough_exp's own error, those of float arguments and sums.
+constexpr double kRough = 1e-4;
+
+// Candidates in order of probability, sorted as far as is asked for, and their weights.
 class Ranking {
  public:
-  explicit Ranking(std::vector<Candidate> all) : all_(std::move(all)) {}
+  Ranking(std::vector<Candidate>& all, double top, double temperature)
+      : all_(all), top_(top), temperature_(temperature) {}
+
   void sort_first(size_t count) {
     count = std::min(count, all_.size());
     if (count <= sorted_) return;
-    std::partial_sort(all_.begin() + static_cast<std::ptrdiff_t>(sorted_),
-                      all_.begin() + static_cast<std::ptrdiff_t>(count), all_.end(), before);
+    const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(sorted_);
+    const auto middle = all_.begin() + static_cast<std::ptrdiff_t>(count);
+    if (middle != all_.end()) std::nth_element(begin, middle, all_.end(), before);
+    std::sort(begin, middle, before);
     sorted_ = count;
   }
   const Candidate& at(size_t i) {
     if (i >= sorted_) sort_first(std::max<size_t>(64, 4 * i));
     return all_[i];
   }
+  double weight(size_t i) { return std::exp((at(i).logit - top_) / temperature_); }
   size_t size() const { return all_.size(); }
   void keep(size_t count) { all_.resize(count); }
+  /// All weights, added in order of probability.
+  double mass() {
+    double sum = 0;
+    for (size_t i = 0; i < size(); ++i) sum += weight(i);
+    return sum;
+  }
+  /// The same to kRough of it, in no order.
+  double rough_mass() const {
+    const double scale = std::min(1 / temperature_, 1e300);
+    std::array<float, 1024> weights{};
+    std::array<double, 8> sums{};
+    for (size_t begin = 0; begin < all_.size(); begin += weights.size()) {
+      const size_t count = std::min(weights.size(), all_.size() - begin);
+      for (size_t i = 0; i < count; ++i)
+        weights[i] = rough_exp(static_cast<float>((all_[begin + i].logit - top_) * scale));
+      std::fill(weights.begin() + static_cast<std::ptrdiff_t>(count), weights.end(), 0.0f);
+      for (size_t i = 0; i < count; i += sums.size()) {
+        for (size_t lane = 0; lane < sums.size(); ++lane)
+          sums[lane] += static_cast<double>(weights[i + lane]);
+      }
+    }
+    double sum = 0;
+    for (const double each : sums) sum += each;
+    return sum;
+  }
 
  private:
-  std::vector<Candidate> all_;
+  std::vector<Candidate>& all_;
+  double top_, temperature_;
   size_t sorted_ = 0;
 };
+
+// How many of the first candidates it takes until their weights come to `share` of all (more than that, if
+// `beyond`). The mass of all is only worked out, in order, where the rough one leaves a doubt: what comes out
+// is always what the exact sums give.
+size_t count_to(Ranking& ranking, double share, bool beyond) {
+  const double rough = ranking.rough_mass(), doubt = kRough * rough;
+  double target = share * rough, sum = 0;
+  bool exact = false;
+  size_t count = 0;
+  while (count < ranking.size()) {
+    if (count > 0 && !exact && std::abs(sum - target) <= doubt) {
+      target = share * ranking.mass();
+      exact = true;
+    }
+    if (count > 0 && (beyond ? sum > target : sum >= target)) break;
+    sum += ranking.weight(count++);
+  }
+  return count;
+}
 
 }  // namespace
 
@@ -96,11 +162,18 @@ void SamplingParams::check(int64_t vocab_size) const {
 
 int32_t arg_max(std::span<const float> logits) {
   FATHOM_CHECK(!logits.empty());
-  size_t best = 0;
-  for (size_t i = 1; i < logits.size(); ++i) {
-    if (logits[i] > logits[best]) best = i;
+  constexpr size_t kLanes = 16;
+  if (std::isnan(logits[0])) return 0;
+  std::array<float, kLanes> most;
+  most.fill(-std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      most[lane] = logits[i + lane] > most[lane] ? logits[i + lane] : most[lane];
   }
-  return static_cast<int32_t>(best);
+  for (; i < logits.size(); ++i) most[0] = logits[i] > most[0] ? logits[i] : most[0];
+  const float top = *std::max_element(most.begin(), most.end());
+  return static_cast<int32_t>(std::find(logits.begin(), logits.end(), top) - logits.begin());
 }
 
 int32_t pick_token(std::span<const float> logits, const SamplingParams& params, const TokenHistory& history,
@@ -113,12 +186,20 @@ int32_t pick_token(std::span<const float> logits, const SamplingParams& params, 
       bad_input("sampling: expected finite logits, found {}", logits[static_cast<size_t>(best)]);
     return best;
   }
-  const std::vector<double> values = adjusted(logits, params, history, allowed);
-
-  std::vector<Candidate> candidates;
-  candidates.reserve(values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (values[i] > kBanned) candidates.push_back({static_cast<int32_t>(i), values[i]});
+  // Kept from token to token: a vocabulary's worth of memory each.
+  static thread_local std::vector<double> values;
+  static thread_local std::vector<Candidate> candidates;
+  candidates.clear();
+  if (plain) {
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const auto value = static_cast<double>(logits[i]);
+      if (value > kBanned) candidates.push_back({static_cast<int32_t>(i), value});
+    }
+  } else {
+    adjust(logits, params, history, allowed, values);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] > kBanned) candidates.push_back({static_cast<int32_t>(i), values[i]});
+    }
   }
   if (candidates.empty() && !allowed.empty() && !params.logit_bias.empty()) {
     // The bias bans all that the mask allows here: what an answer must look like counts more.
@@ -131,34 +212,19 @@ int32_t pick_token(std::span<const float> logits, const SamplingParams& params, 
 
   double top = kBanned;
   for (const Candidate& c : candidates) top = std::max(top, c.logit);
-  const auto weight = [&](const Candidate& c) { return std::exp((c.logit - top) / params.temperature); };
-  Ranking ranking(std::move(candidates));
+  Ranking ranking(candidates, top, params.temperature);
   if (params.top_k > 0 && static_cast<size_t>(params.top_k) < ranking.size()) {
     ranking.sort_first(static_cast<size_t>(params.top_k));
     ranking.keep(static_cast<size_t>(params.top_k));
   }
-  if (params.top_p < 1) {
-    double mass = 0, sum = 0;
-    for (size_t i = 0; i < ranking.size(); ++i) mass += weight(ranking.at(i));
-    size_t kept = 0;
-    while (kept < ranking.size() && (kept == 0 || sum < params.top_p * mass))
-      sum += weight(ranking.at(kept++));
-    ranking.keep(kept);
-  }
+  if (params.top_p < 1) ranking.keep(count_to(ranking, params.top_p, false));
   if (params.min_p > 0) {
     size_t kept = 1;
-    while (kept < ranking.size() && weight(ranking.at(kept)) >= params.min_p) ++kept;
+    while (kept < ranking.size() && ranking.weight(kept) >= params.min_p) ++kept;
     ranking.keep(kept);
   }
-  double mass = 0;
-  for (size_t i = 0; i < ranking.size(); ++i) mass += weight(ranking.at(i));
-  const double target = philox_uniform(seed, static_cast<uint64_t>(position)) * mass;
-  double sum = 0;
-  for (size_t i = 0; i < ranking.size(); ++i) {
-    sum += weight(ranking.at(i));
-    if (sum > target) return ranking.at(i).id;
-  }
-  return ranking.at(ranking.size() - 1).id;
+  const double point = philox_uniform(seed, static_cast<uint64_t>(position));
+  return ranking.at(count_to(ranking, point, true) - 1).id;
 }
 
 double log_sum_exp(std::span<const float> logits) {

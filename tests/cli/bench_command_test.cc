@@ -71,6 +71,23 @@ TEST_CASE("memory of states is the formula's, and results are recorded and drawn
   CHECK(recorded == 1);
 }
 
+TEST_CASE("serving is measured beside the engine's own steps") {
+  const Finished run = run_fathom(
+      {"bench", "serving", "-m", "v4-10m", "--seconds", "0.05", "--threads", "1", "--json"}, "", 300);
+  CAPTURE(run.err);
+  REQUIRE(run.status == 0);
+  const json bench = json::parse(run.out)["benches"][0];
+  CHECK(bench["bench"] == "serving");
+  const json& figures = bench["figures"];
+  REQUIRE(figures.size() == 8);
+  for (size_t i = 0; i < 8; ++i) {
+    CHECK(figures[i]["best"].get<double>() > 0);
+    CHECK(figures[i]["unit"] == (i < 4 ? "tokens/s" : "us"));
+    if (i % 4 > 0)
+      CHECK(figures[i]["limit"] == figures[i - i % 4]["best"]);  // the engine's own, in the same run
+  }
+}
+
 TEST_CASE("a training step's parts add up to the step, and its products are within it") {
   const Finished run =
       run_fathom({"bench", "training", "--recipe", std::string(FATHOM_SOURCE_DIR) + "/recipes/micro.json",

@@ -3,10 +3,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <random>
 
 #include "base/error.h"
+#include "base/rng.h"
 
 using namespace fathom;
 
@@ -191,4 +196,104 @@ TEST_CASE("parameters out of range are named") {
   p = {};
   p.logit_bias = {{10, 1}};
   CHECK(message(p).find("logit-bias: expected a token id below 10, found 10") == 0);
+}
+
+namespace {
+
+// The definition, with everything sorted and every sum in order of probability.
+int32_t picked_in_full(const std::vector<float>& logits, const SamplingParams& params, uint64_t seed,
+                       int64_t position) {
+  std::vector<std::pair<double, int32_t>> order;
+  for (size_t i = 0; i < logits.size(); ++i)
+    order.emplace_back(-static_cast<double>(logits[i]), static_cast<int32_t>(i));
+  std::sort(order.begin(), order.end());
+  if (params.top_k > 0) order.resize(std::min(order.size(), static_cast<size_t>(params.top_k)));
+  std::vector<double> weights;
+  weights.reserve(order.size());
+  for (const auto& [value, id] : order)
+    weights.push_back(std::exp((-value + order[0].first) / params.temperature));
+  const auto sum = [&] {
+    double all = 0;
+    for (const double w : weights) all += w;
+    return all;
+  };
+  if (params.top_p < 1) {
+    const double mass = sum();
+    size_t kept = 0;
+    for (double so_far = 0; kept < weights.size() && (kept == 0 || so_far < params.top_p * mass);)
+      so_far += weights[kept++];
+    weights.resize(kept);
+  }
+  if (params.min_p > 0) {
+    size_t kept = 1;
+    while (kept < weights.size() && weights[kept] >= params.min_p) ++kept;
+    weights.resize(kept);
+  }
+  const double target = philox_uniform(seed, static_cast<uint64_t>(position)) * sum();
+  double so_far = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    so_far += weights[i];
+    if (so_far > target) return order[i].second;
+  }
+  return order[weights.size() - 1].second;
+}
+
+}  // namespace
+
+TEST_CASE("what is chosen is what sorting and adding up everything would choose") {
+  std::mt19937 random(1);
+  for (const size_t size : std::array<size_t, 7>{1, 2, 63, 64, 65, 300, 2500}) {
+    for (const double spread : {0.0, 0.5, 4.0, 40.0}) {
+      std::normal_distribution<float> draw(0, 1);
+      std::vector<float> logits(size);
+      for (float& l : logits) l = static_cast<float>(spread) * draw(random);
+      for (const int64_t top_k : {0, 1, 50}) {
+        for (const double top_p : {1.0, 0.95, 0.3, 0.0}) {
+          for (const double temperature : {1.0, 0.2, 3.0, 1e-310}) {
+            SamplingParams params;
+            params.top_k = top_k;
+            params.top_p = top_p;
+            params.temperature = temperature;
+            params.min_p = size % 2 == 0 ? 0.02 : 0;
+            for (int64_t position = 0; position < 8; ++position) {
+              CAPTURE(size);
+              CAPTURE(spread);
+              CAPTURE(top_k);
+              CAPTURE(top_p);
+              CAPTURE(temperature);
+              REQUIRE(pick_token(logits, params, {}, 11, position) ==
+                      picked_in_full(logits, params, 11, position));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("where a sum comes to the drawn point almost exactly, the exact sums decide") {
+  // Equal weights: each whole number of them is as near to the point as the rough sum can tell, or nearer.
+  for (const size_t size : std::array<size_t, 2>{1000, 5000}) {
+    const std::vector<float> logits(size, 1.25f);
+    for (int64_t position = 0; position < 200; ++position) {
+      const int32_t found = pick_token(logits, {}, {}, 3, position);
+      REQUIRE(found == picked_in_full(logits, {}, 3, position));
+    }
+  }
+}
+
+TEST_CASE("the greatest value is found wherever it lies, and the first of equal ones") {
+  for (size_t size = 1; size < 70; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      std::vector<float> values(size, -3.0f);
+      values[at] = 2;
+      CHECK(arg_max(values) == static_cast<int32_t>(at));
+      std::fill(values.begin() + static_cast<std::ptrdiff_t>(at), values.end(), 2.0f);
+      CHECK(arg_max(values) == static_cast<int32_t>(at));
+    }
+  }
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  CHECK(arg_max(std::vector<float>{kNone, kNone, std::nanf(""), kNone}) == 0);
+  CHECK(arg_max(std::vector<float>{std::nanf(""), 1}) == 0);
+  CHECK(arg_max(std::vector<float>{0, std::nanf(""), 1}) == 2);
 }

@@ -178,3 +178,25 @@ TEST_CASE("an answer that takes too long is cut, and says so") {
   CHECK(cut.body.find("\"finish_reason\":\"insufficient_system_resource\"") != std::string::npos);
   CHECK(cut.body.find("\"stop_detail\":\"time\"") != std::string::npos);
 }
+
+TEST_CASE("in Messages, which has no reason for such an end, it is an error") {
+  test::TestServerOptions options;
+  options.engine.scheduler.answer_seconds = 1e-9;
+  const TestServer server(options);
+  const auto ask = [&](const char* more) {
+    return server.send(TestServer::post("/v1/messages", chat_body("a", 50, more)), true);
+  };
+  const Answer whole = ask("");
+  CHECK(whole.status == 503);
+  CHECK(whole.body.find("\"type\":\"overloaded_error\"") != std::string::npos);
+  CHECK(whole.body.find("the time that an answer may take is over") != std::string::npos);
+  const Answer stream = ask(R"(,"stream":true)");
+  CHECK(stream.status == 200);
+  CHECK(stream.body.find("event: message_start\n") != std::string::npos);
+  const size_t at = stream.body.find("event: error\ndata: ");
+  REQUIRE(at != std::string::npos);
+  CHECK(stream.body.find("\"type\":\"overloaded_error\"", at) != std::string::npos);
+  CHECK(stream.body.find("\"request_id\":\"req_", at) != std::string::npos);
+  CHECK(stream.body.find("stop_reason\":\"", at) == std::string::npos);
+  CHECK(stream.body.find("message_stop") == std::string::npos);
+}

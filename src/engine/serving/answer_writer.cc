@@ -30,6 +30,8 @@ AnswerWriter::AnswerWriter(std::shared_ptr<const Tokenizer> tokenizer, AnswerOpt
       stop_(options_.stops),
       think_end_(tokenizer_->id_of(protocol::kThinkEnd).value_or(-1)),
       dsml_(tokenizer_->id_of(protocol::kDsml).value_or(-1)),
+      keeps_history_(options_.sampling.repetition_penalty != 1 || options_.sampling.presence_penalty != 0 ||
+                     options_.sampling.frequency_penalty != 0),
       reasoning_(!options_.raw && options_.completion.start == CompletionOptions::Start::reasoning) {
   if (options_.sampling.repetition_penalty != 1) history_.add_prompt(prompt);
 }
@@ -152,7 +154,7 @@ std::optional<int32_t> AnswerWriter::next(std::span<const float> logits, int64_t
     return std::nullopt;
   }
   ++tokens_;
-  ++history_.answer[id];
+  if (keeps_history_) ++history_.answer[id];
   const bool ends_thinking = id == think_end_;
   if (options_.logprobs >= 0 && !(reasoning_ && ends_thinking))
     pending_.push_back(log_probabilities(logits, id, options_.logprobs));

@@ -98,6 +98,7 @@ class AnswerWriter {
   bool in_close_tag_ = false;
   std::string last_text_;
   int32_t think_end_, dsml_;  // -1: the vocabulary has none
+  bool keeps_history_;        // for penalties
   bool reasoning_;
   bool looped_ = false;
   bool block_closed_ = false;

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/affinity.h"
+
 namespace fathom {
 namespace {
 
@@ -22,6 +24,8 @@ struct Question {
   std::promise<int64_t> answer;
 };
 
+// While steps follow each other, the figures for others are made anew so often: they sum up every state.
+constexpr auto kStatsTurn = std::chrono::milliseconds(5);
 // A paused request is looked at so often, even if nobody wakes the thread.
 constexpr auto kPausedWait = std::chrono::milliseconds(50);
 
@@ -90,11 +94,16 @@ void EngineThread::State::run() {
   std::vector<Submitted> taken;
   std::vector<Question> asked;
   bool worked = false;
+  auto told = std::chrono::steady_clock::now() - kStatsTurn;
   for (;;) {
     bool cancel_now = false;
     {
       std::unique_lock lock(mutex);
-      stats = scheduler.stats();
+      const auto now = std::chrono::steady_clock::now();
+      if (!worked || now - told >= kStatsTurn) {
+        stats = scheduler.stats();
+        told = now;
+      }
       const auto due = [&] { return stop || cancel || woken || !inbox.empty() || !questions.empty(); };
       if (!worked) {
         if (scheduler.idle()) {
@@ -126,7 +135,10 @@ void EngineThread::State::run() {
 EngineThread::EngineThread(std::shared_ptr<const Model> model, std::unique_ptr<Runtime<float>> runtime,
                            std::shared_ptr<const Tokenizer> tokenizer, const EngineThreadOptions& options)
     : state_(std::make_unique<State>(std::move(model), std::move(runtime), std::move(tokenizer), options)) {
+  // Who made the runtime is pinned to a CPU, which the engine's thread takes over: it drives the pool now.
+  // The maker, and all threads that it will start, must not share that CPU with it for ever.
   state_->thread = std::thread([this] { state_->run(); });
+  unpin_this_thread();
 }
 
 EngineThread::~EngineThread() {

@@ -74,7 +74,10 @@ class Scheduler {
   std::vector<Planned> plan();
   void run(const std::vector<Planned>& planned);
   void run_each(const std::vector<Planned>& planned);
-  void advance(Sequence& s, int64_t count, std::span<const float> logits, int64_t logit_rows);
+  struct Chosen;
+  bool receive(Sequence& s, int64_t count, std::span<const float> logits, int64_t logit_rows);
+  void choose(std::vector<Chosen>& due);
+  void advance(Chosen& chosen);
   static bool is_allowed(const Sequence& s, Clock::time_point now);
   void keep_state(Sequence& s, bool to_disk);
   void finish(Sequence& s, Outcome outcome);

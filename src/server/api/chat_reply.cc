@@ -1,4 +1,6 @@
 // Chat Completions: the answer. Source: api.md section 2.1.
+#include <optional>
+
 #include "server/api/json_text.h"
 #include "server/api/reply.h"
 
@@ -139,18 +141,28 @@ class ChatWriter final : public ReplyWriter {
     (reasons ? reasoning_ : content_) += e.event.text;
     auto& all = reasons ? reasoning_logprobs_ : content_logprobs_;
     all.insert(all.end(), e.logprobs.begin(), e.logprobs.end());
+    if (pieces_ == Pieces::none) return;
     JsonValue logprobs;
     if (call_.logprobs)
       logprobs = Object{{reasons ? "reasoning_content" : "content", logprob_entries(e.logprobs)}};
     if (e.event.text.empty() && e.logprobs.empty()) return;
-    Object delta;
-    if (reasons) {
-      delta = {{"content", JsonValue()}, {"reasoning_content", e.event.text}};
-    } else {
-      delta = {{"content", e.event.text}};
-      if (thinking_) delta.push_back({"reasoning_content", JsonValue()});
+    if (pieces_ == Pieces::json && !call_.logprobs && !call_.return_token_ids) {
+      auto& frame = reasons ? reasoning_frame_ : content_frame_;
+      if (!frame) {
+        Events one;
+        chunk(text_delta(reasons, ""), nullptr, nullptr, one);
+        frame.emplace(one.front().data, reasons ? "reasoning_content" : "content");
+      }
+      out.push_back({"", {}, false, frame->with(e.event.text)});
+      return;
     }
-    chunk(std::move(delta), std::move(logprobs), nullptr, out);
+    chunk(text_delta(reasons, e.event.text), std::move(logprobs), nullptr, out);
+  }
+  Object text_delta(bool reasons, const std::string& text) const {
+    if (reasons) return {{"content", JsonValue()}, {"reasoning_content", text}};
+    Object delta{{"content", text}};
+    if (thinking_) delta.push_back({"reasoning_content", JsonValue()});
+    return delta;
   }
 
   void add_usage(Object& out) const {
@@ -166,6 +178,7 @@ class ChatWriter final : public ReplyWriter {
   std::vector<Call> calls_;
   std::vector<int32_t> token_ids_;
   size_t sent_ids_ = 0;  // of these, in chunks
+  std::optional<JsonFrame> reasoning_frame_, content_frame_;
   ReplyUsage usage_;
 };
 

@@ -1,5 +1,6 @@
 // Completions: the answer. Source: api.md section 2.2.
 #include <algorithm>
+#include <optional>
 
 #include "server/api/json_text.h"
 #include "server/api/reply.h"
@@ -29,7 +30,16 @@ class CompletionsWriter final : public ReplyWriter {
     token_ids_.insert(token_ids_.end(), e.token_ids.begin(), e.token_ids.end());
     text_ += e.event.text;
     tokens_.insert(tokens_.end(), e.logprobs.begin(), e.logprobs.end());
-    if (e.event.text.empty() && e.logprobs.empty()) return;
+    if ((e.event.text.empty() && e.logprobs.empty()) || pieces_ == Pieces::none) return;
+    if (pieces_ == Pieces::json && !call_.logprobs && !call_.return_token_ids) {
+      if (!frame_) {
+        Events one;
+        chunk("", nullptr, nullptr, one);
+        frame_.emplace(one.front().data, "text");
+      }
+      out.push_back({"", {}, false, frame_->with(e.event.text)});
+      return;
+    }
     JsonValue logprobs;
     if (call_.logprobs) logprobs = lists(e.logprobs, {});
     chunk(e.event.text, std::move(logprobs), nullptr, out);
@@ -139,6 +149,7 @@ class CompletionsWriter final : public ReplyWriter {
   std::vector<int32_t> token_ids_;
   size_t sent_ids_ = 0;  // of these, in choices
   bool with_prompt_ids_ = true;
+  std::optional<JsonFrame> frame_;
   ReplyUsage usage_;
 };
 

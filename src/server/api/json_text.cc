@@ -6,27 +6,23 @@
 #include "server/api/api_error.h"
 
 namespace fathom::server {
-namespace {
 
-void append_string(std::string_view text, std::string& out) {
-  std::string escaped;
-  append_json_escaped(text, escaped);
+void append_json_string(std::string_view text, std::string& out) {
   out += '"';
+  const size_t begin = out.size();
+  append_json_escaped(text, out);
   // The two line separators of Unicode are line ends to JavaScript.
-  for (size_t i = 0; i < escaped.size(); ++i) {
-    const std::string_view rest = std::string_view(escaped).substr(i, 3);
-    if (rest == "\u2028" || rest == "\u2029") {
-      out += rest == "\u2028" ? "\\u2028" : "\\u2029";
-      i += 2;
-    } else {
-      out += escaped[i];
-    }
+  for (size_t at = begin; (at = out.find("\xE2\x80", at)) != std::string::npos; at += 2) {
+    if (at + 2 >= out.size() || (out[at + 2] != '\xA8' && out[at + 2] != '\xA9')) continue;
+    out.replace(at, 3, out[at + 2] == '\xA8' ? "\\u2028" : "\\u2029");
   }
   out += '"';
 }
 
+namespace {
+
 void append(const JsonValue& value, std::string& out) {
-  if (const auto* text = value.as_string()) return append_string(*text, out);
+  if (const auto* text = value.as_string()) return append_json_string(*text, out);
   if (const auto* array = value.as_array()) {
     out += '[';
     for (const JsonValue& item : *array) {
@@ -38,7 +34,7 @@ void append(const JsonValue& value, std::string& out) {
     out += '{';
     for (const JsonMember& member : *object) {
       if (&member != object->data()) out += ',';
-      append_string(member.key, out);
+      append_json_string(member.key, out);
       out += ':';
       append(member.value, out);
     }

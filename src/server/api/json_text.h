@@ -10,6 +10,8 @@
 namespace fathom::server {
 
 std::string compact_json(const JsonValue& value);
+/// A string with its quotes, as compact_json() has it.
+void append_json_string(std::string_view text, std::string& out);
 
 inline JsonValue json_integer(int64_t value) { return JsonValue::Integer{std::to_string(value)}; }
 /// A number by its decimal text, written as it is: exact amounts of money.

@@ -1,4 +1,6 @@
 // Messages (Anthropic's dialect): the answer. Source: api.md section 2.4.
+#include <optional>
+
 #include "base/error.h"
 #include "server/api/json_text.h"
 #include "server/api/reply.h"
@@ -31,10 +33,17 @@ class MessagesWriter final : public ReplyWriter {
         const bool thinks = e.event.kind == Kind::reasoning;
         open(thinks ? Block::thinking : Block::text, out);
         blocks_.back().text += e.event.text;
-        if (thinks && call_.thinking_hidden) return;
-        return delta(thinks ? Object{{"type", "thinking_delta"}, {"thinking", e.event.text}}
-                            : Object{{"type", "text_delta"}, {"text", e.event.text}},
-                     out);
+        if ((thinks && call_.thinking_hidden) || pieces_ == Pieces::none) return;
+        if (pieces_ == Pieces::json) {
+          if (!frame_) {
+            Events one;
+            delta(text_delta(thinks, ""), one);
+            frame_.emplace(one.front().data, thinks ? "thinking" : "text");
+          }
+          out.push_back({"content_block_delta", {}, false, frame_->with(e.event.text)});
+          return;
+        }
+        return delta(text_delta(thinks, e.event.text), out);
       }
       case Kind::call_start: {
         close(out);
@@ -163,12 +172,17 @@ class MessagesWriter final : public ReplyWriter {
     put("content_block_start", {{"index", index()}, {"content_block", std::move(content)}}, out);
     if (blocks_.size() == 1) put("ping", {}, out);
     open_ = true;
+    frame_.reset();
   }
   void open(Block kind, Events& out) {
     if (open_ && blocks_.back().kind == kind) return;
     close(out);
     blocks_.push_back({kind, {}, {}});
     announce(out);
+  }
+  static Object text_delta(bool thinks, const std::string& text) {
+    if (thinks) return {{"type", "thinking_delta"}, {"thinking", text}};
+    return {{"type", "text_delta"}, {"text", text}};
   }
   void delta(Object change, Events& out) const {
     put("content_block_delta", {{"index", index()}, {"delta", std::move(change)}}, out);
@@ -182,6 +196,7 @@ class MessagesWriter final : public ReplyWriter {
 
   std::vector<BlockState> blocks_;
   bool open_ = false;
+  std::optional<JsonFrame> frame_;  // of the open block's text
   int64_t calls_ = 0;
   JsonValue reason_, stop_sequence_;
   ReplyUsage usage_;

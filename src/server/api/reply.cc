@@ -1,5 +1,6 @@
 #include "server/api/reply.h"
 
+#include "base/error.h"
 #include "server/api/json_text.h"
 #include "text/utf8_stream.h"
 
@@ -8,7 +9,26 @@ namespace fathom::server {
 std::string event_text(const ReplyEvent& event) {
   std::string text;
   if (!event.name.empty()) text += "event: " + event.name + "\n";
-  return text + "data: " + (event.done_mark ? "[DONE]" : compact_json(event.data)) + "\n\n";
+  text += "data: ";
+  text += event.done_mark ? "[DONE]" : event.json.empty() ? compact_json(event.data) : event.json;
+  return text += "\n\n";
+}
+
+JsonFrame::JsonFrame(const JsonValue& like, std::string_view key) {
+  const std::string json = compact_json(like);
+  const std::string member = json_quote(key) + ":\"\"";
+  const size_t at = json.rfind(member);
+  FATHOM_CHECK(at != std::string::npos);
+  before_ = json.substr(0, at + member.size() - 2);
+  after_ = json.substr(at + member.size());
+}
+
+std::string JsonFrame::with(std::string_view text) const {
+  std::string out;
+  out.reserve(before_.size() + after_.size() + text.size() + 8);
+  out += before_;
+  append_json_string(text, out);
+  return out += after_;
 }
 
 void ReplyWriter::failure(const ApiError& error, Events& out) {

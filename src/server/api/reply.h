@@ -36,6 +36,7 @@ struct ReplyEvent {
   std::string name;  ///< of the SSE event; empty: none
   JsonValue data;
   bool done_mark = false;  ///< `[DONE]` in place of data
+  std::string json = {};   ///< in place of data, if not empty: its JSON as it goes over the wire
 };
 /// As it goes over the wire.
 std::string event_text(const ReplyEvent& event);
@@ -44,6 +45,13 @@ class ReplyWriter {
  public:
   virtual ~ReplyWriter() = default;
   using Events = std::vector<ReplyEvent>;
+  /// What becomes of events that carry text: most of an answer, one a token.
+  enum class Pieces {
+    objects,  ///< as every event
+    json,     ///< as JSON already: for those who only send them
+    none,     ///< left out: for those who want final() alone
+  };
+  void set_pieces(Pieces pieces) { pieces_ = pieces; }
 
   /// The events before anything is written. `usage` knows the prompt.
   virtual void start(const ReplyUsage& usage, Events& out) = 0;
@@ -68,6 +76,18 @@ class ReplyWriter {
 
   const ApiCall& call_;
   ReplyIdentity identity_;
+  Pieces pieces_ = Pieces::objects;
+};
+
+/// JSON that differs from one time to the next in one text only.
+class JsonFrame {
+ public:
+  /// `like`: with "" as the text; `key` is that of the text, and the last of its name with "".
+  JsonFrame(const JsonValue& like, std::string_view key);
+  std::string with(std::string_view text) const;
+
+ private:
+  std::string before_, after_;
 };
 
 /// Whether the answer ended for lack of memory, time or money: `insufficient_system_resource`.

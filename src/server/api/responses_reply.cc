@@ -174,14 +174,13 @@ class ResponsesWriter final : public ReplyWriter {
     }
     ItemState& last = items_.back();
     last.text += e.event.text;
+    if (!reasons) last.logprobs.insert(last.logprobs.end(), e.logprobs.begin(), e.logprobs.end());
+    if (pieces_ == Pieces::none) return;
     Object members{{"content_index", json_integer(0)},
                    {"delta", e.event.text},
                    {"item_id", last_id()},
                    {"output_index", index()}};
-    if (!reasons) {
-      last.logprobs.insert(last.logprobs.end(), e.logprobs.begin(), e.logprobs.end());
-      members.push_back({"logprobs", logprob_entries(e.logprobs)});
-    }
+    if (!reasons) members.push_back({"logprobs", logprob_entries(e.logprobs)});
     put(reasons ? "response.reasoning_text.delta" : "response.output_text.delta", std::move(members), out);
   }
 

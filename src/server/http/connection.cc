@@ -269,6 +269,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     co_return ready_ || peer_gone_;
   }
 
+  // Until then, or a further call of the source, or the peer goes.
+  asio::awaitable<void> gather(Clock::time_point until) {
+    if (peer_gone_ || Clock::now() >= until) co_return;
+    timer_.expires_at(until);
+    error_code ignored;
+    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+
   asio::awaitable<bool> send_source(HttpReply reply, bool keep, bool chunks) {
     const std::shared_ptr<ReplySource> source = reply.source;
     const auto self = shared_from_this();
@@ -310,9 +318,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
         if (!co_await write(std::move(bytes))) co_return false;
       }
       if (piece.end) co_return !piece.broken;
+      const auto written = Clock::now();
       if (!co_await wait_ready(shared_.limits.silence)) {
         const std::string comment = source.keep_alive();
         pending = chunks ? chunk_of(comment) : comment;
+      } else {
+        co_await gather(written + shared_.limits.gather);
       }
       if (peer_gone_) co_return false;
     }

@@ -42,7 +42,8 @@ class ReplySource {
   virtual ~ReplySource() = default;
   /// Events in pieces (true), or one body at the end (false).
   virtual bool streams() const = 0;
-  /// `ready` may be called from any thread, whenever take() may have something.
+  /// `ready` may be called from any thread, whenever take() may have something; again before that has been
+  /// taken: it is not worth waiting for more.
   virtual void notify(std::function<void()> ready) = 0;
   struct Piece {
     std::string data;
@@ -76,6 +77,8 @@ struct HttpLimits {
   std::chrono::milliseconds head_time{10'000}, idle_time{75'000}, write_time{120'000};
   std::chrono::milliseconds body_grace{10'000};  ///< after it, at least body_rate
   size_t body_rate = 1024;                       ///< bytes a second
+  /// What a stream has to say within it after a write goes out together; its end at once.
+  std::chrono::milliseconds gather{5};
   std::chrono::milliseconds silence{10'000};     ///< after which a stream's keep-alive is sent
   std::chrono::milliseconds blank_line{15'000};  ///< of a body that does not stream
   int64_t connections = 16'384, requests_per_connection = 10'000;

@@ -16,6 +16,15 @@ JsonValue list_of(const std::vector<std::string>& texts) {
   return list;
 }
 
+// Why an answer ended before its time, in words; null: it did not.
+const char* lacking(const AnswerResult& result) {
+  return result.out_of_memory                   ? "the memory for this answer cannot be had"
+         : result.time_over                     ? "the time that an answer may take is over"
+         : result.funds_over                    ? "the balance of this key is used up"
+         : result.outcome == Outcome::cancelled ? "the server is shutting down"
+                                                : nullptr;
+}
+
 int64_t milliseconds(double seconds) { return std::llround(seconds * 1000); }
 
 }  // namespace
@@ -61,6 +70,8 @@ AnswerJob::AnswerJob(JobSetup setup) : setup_(std::move(setup)) {
         break;
     }
   }
+  for (const auto& writer : writers_)
+    writer->set_pieces(streams() ? ReplyWriter::Pieces::json : ReplyWriter::Pieces::none);
   left_ = requests.size();
   report_.request_hex = setup_.identity.id;
   report_.route = setup_.route;
@@ -102,10 +113,12 @@ void AnswerJob::submit() {
   }
 }
 
-void AnswerJob::ring() {
+// Once for all that comes until it is taken, but for the end.
+void AnswerJob::ring(bool always) {
   std::function<void()> ready;
   {
     const std::lock_guard lock(mutex_);
+    if (std::exchange(rung_, true) && !always) return;
     ready = ready_;
   }
   if (ready) ready();
@@ -113,6 +126,7 @@ void AnswerJob::ring() {
 
 void AnswerJob::notify(std::function<void()> ready) {
   const std::lock_guard lock(mutex_);
+  rung_ = false;
   ready_ = std::move(ready);
 }
 
@@ -138,7 +152,7 @@ void AnswerJob::events(size_t part, const std::vector<AnswerEvent>& events) {
     for (const AnswerEvent& event : events) writers_[part]->event(event, out);
     append(out);
   }
-  if (streams()) ring();
+  if (streams()) ring(false);
 }
 
 AnswerPrice AnswerJob::price_of(const AnswerStats& stats) const {
@@ -227,7 +241,15 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
     report_.price.cached_input += price.cached_input;
     report_.price.output += price.output;
     report_.price.total += price.total;
-    if (result.outcome == Outcome::failed && !error_) {
+    const char* lack = lacking(result);
+    if (result.outcome != Outcome::failed && !error_ && !abandoned_ && lack &&
+        setup_.call.dialect == Dialect::messages) {  // no stop_reason says so (api.md section 2.4)
+      error_ = ApiError(503, "service_unavailable", lack);
+      report_.status = "error";
+      report_.error = lack;
+      report_.code = error_->status;
+      writers_[part]->failure(*error_, out);
+    } else if (result.outcome == Outcome::failed && !error_) {
       error_ = result.out_of_memory
                    ? ApiError(503, "service_unavailable", "the memory for this context cannot be had")
                : result.queue_timeout
@@ -257,7 +279,7 @@ void AnswerJob::done(size_t part, const AnswerResult& result) {
     const std::lock_guard lock(mutex_);
     append(out);
   }
-  ring();
+  ring(false);
 }
 
 void AnswerJob::end(const ReplyWriter::Events& events) {
@@ -267,7 +289,7 @@ void AnswerJob::end(const ReplyWriter::Events& events) {
     ended_ = true;
     broken_ = error_.has_value();
   }
-  ring();
+  ring(true);
 }
 
 ReplySource::Piece AnswerJob::take() {
@@ -275,6 +297,7 @@ ReplySource::Piece AnswerJob::take() {
   bool resume = false;
   {
     const std::lock_guard lock(mutex_);
+    rung_ = false;
     if (streams()) piece.data = std::exchange(pending_, {});
     piece.end = ended_;
     piece.broken = broken_;

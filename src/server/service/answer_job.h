@@ -64,7 +64,7 @@ class AnswerJob final : public ReplySource, public std::enable_shared_from_this<
   JsonValue fathom_object(const AnswerResult& result) const;
   void append(const ReplyWriter::Events& events);
   void end(const ReplyWriter::Events& events);
-  void ring();
+  void ring(bool always);
 
   JobSetup setup_;
   std::vector<std::unique_ptr<ReplyWriter>> writers_;
@@ -73,7 +73,8 @@ class AnswerJob final : public ReplySource, public std::enable_shared_from_this<
   mutable std::mutex mutex_;  // guards all below
   std::function<void()> ready_;
   std::string pending_;
-  size_t left_ = 0;  // parts that have not ended
+  size_t left_ = 0;    // parts that have not ended
+  bool rung_ = false;  // nothing has been taken since
   bool ended_ = false, broken_ = false, abandoned_ = false, paused_ = false;
   std::optional<ApiError> error_;
   int64_t read_ = 0, to_read_ = 0;
