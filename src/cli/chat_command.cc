@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/line_reader.h"
+#include "cli/remote_chat.h"
 #include "cli/say.h"
 
 namespace fathom::cli {
@@ -19,6 +20,7 @@ namespace {
 struct ChatOptions {
   ModelOptions model;
   GenerationOptions generation;
+  RemoteChatOptions remote;  // with a url: a server instead of a model
 };
 
 // A message: one line, lines joined by a trailing backslash, or a block between lines of """. An interrupt
@@ -49,12 +51,9 @@ std::optional<std::string> read_message(LineReader& reader) {
   return text;
 }
 
-void run(const ChatOptions& options) {
-  std::setlocale(LC_CTYPE, "");
-  LineReader reader(default_history_path());
+template <class Chat>
+void converse(Chat& chat, LineReader& reader) {
   const bool terminal = isatty(STDOUT_FILENO) != 0;
-  ChatSession chat(open_model(options.model, DefaultNumerics::fast, TokenizerUse::needed),
-                   options.generation);
   if (reader.terminal()) {
     clear_interrupt();  // from here on Ctrl-C drops what is being typed or written
     fmt::print("{}\n", chat.banner());
@@ -82,6 +81,18 @@ void run(const ChatOptions& options) {
   if (failed && !reader.terminal()) throw ExitStatus{1};
 }
 
+void run(const ChatOptions& options) {
+  std::setlocale(LC_CTYPE, "");
+  LineReader reader(default_history_path());
+  if (!options.remote.url.empty()) {
+    RemoteChat chat(options.remote, options.generation);
+    return converse(chat, reader);
+  }
+  ChatSession chat(open_model(options.model, DefaultNumerics::fast, TokenizerUse::needed),
+                   options.generation);
+  converse(chat, reader);
+}
+
 }  // namespace
 
 void register_chat(CLI::App& app) {
@@ -89,7 +100,12 @@ void register_chat(CLI::App& app) {
   CLI::App* command = app.add_subcommand("chat", "A conversation in the terminal");
   options->model.add_to(*command);
   options->generation.add_to(*command);
-  command->callback([options] { run(*options); });
+  options->remote.add_to(*command);
+  command->callback([options, command] {
+    options->remote.model = options->model.model;
+    if (command->get_option("--think")->count() > 0) options->remote.think = options->generation.think;
+    run(*options);
+  });
 }
 
 }  // namespace fathom::cli

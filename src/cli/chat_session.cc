@@ -2,24 +2,13 @@
 
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
-#include "base/file.h"
 #include "cli/answer_view.h"
+#include "cli/chat_file.h"
 #include "cli/interrupt.h"
 
 namespace fathom::cli {
 namespace {
-
-constexpr int64_t kMaxChatBytes = int64_t{256} << 20;
-
-std::string argument_of(const std::string& line) {
-  const size_t space = line.find_first_of(" \t");
-  if (space == std::string::npos) return {};
-  const size_t first = line.find_first_not_of(" \t", space);
-  return first == std::string::npos ? std::string() : line.substr(first);
-}
 
 const char* word(const ThinkingSetting& thinking) {
   if (thinking.mode == ThinkingMode::chat) return "off";
@@ -135,41 +124,17 @@ void ChatSession::answer(const std::string& text, bool terminal) {
 }
 
 void ChatSession::save(const std::string& path) const {
-  if (path.empty()) bad_input("/save: expected a file name, found none");
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const ChatMessage& m : prompt_messages()) {
-    nlohmann::ordered_json item = {{"role", name(m.role)}, {"content", m.content.value_or("")}};
-    if (!m.reasoning_content.empty()) item["reasoning_content"] = m.reasoning_content;
-    for (const ToolCall& call : m.tool_calls) {
-      item["tool_calls"].push_back(
-          {{"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
-    }
-    list.push_back(item);
-  }
-  const nlohmann::ordered_json out = {{"messages", list}, {"think", word(thinking_)}};
-  write_atomically(path, out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  fmt::print("{} messages saved to {}\n", list.size(), printable(path, 400));
+  const int64_t count = save_chat(path, {options_.system, messages_, word(thinking_)});
+  fmt::print("{} messages saved to {}\n", count, printable(path, 400));
 }
 
 void ChatSession::load(const std::string& path) {
-  if (path.empty()) bad_input("/load: expected a file name, found none");
-  const std::string text = read_text(path, kMaxChatBytes);
-  std::vector<ChatMessage> loaded = in_context(printable(path), [&] { return read_chat_file(text); });
-  std::string system;
-  if (!loaded.empty() && loaded.front().role == Role::system) {
-    system = loaded.front().content.value_or("");
-    loaded.erase(loaded.begin());
-  }
-  const auto json = nlohmann::json::parse(text, nullptr, false);
-  ThinkingSetting thinking = thinking_;
-  if (json.is_object() && json.contains("think") && json["think"].is_string()) {
-    thinking = in_context(printable(path),
-                          [&] { return parse_think(json["think"].get<std::string>(), setup_.generation); });
-  }
-  thinking_ = thinking;
-  options_.system = system;
-  messages_ = std::move(loaded);
-  fmt::print("{} messages loaded from {}\n", messages_.size() + (system.empty() ? 0 : 1),
+  SavedChat loaded = load_chat(path);
+  if (loaded.think)
+    thinking_ = in_context(printable(path), [&] { return parse_think(*loaded.think, setup_.generation); });
+  options_.system = std::move(loaded.system);
+  messages_ = std::move(loaded.messages);
+  fmt::print("{} messages loaded from {}\n", messages_.size() + (options_.system.empty() ? 0 : 1),
              printable(path, 400));
 }
 

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "server/http/client.h"
 #include "tests/server/test_server.h"
 #include "tests/support/temp_folder.h"
 
@@ -137,6 +138,40 @@ const std::string kChat = "/v1/chat/completions";
 const std::string kStream = R"(,"stream":true)";
 
 }  // namespace
+
+TEST_CASE("our own client believes a certificate that it is told to, and no other") {
+  const Https https;
+  const TestServer server(https.options);
+  const auto ask = [&](const std::string& host, const std::filesystem::path& ca) {
+    server::ClientOptions options;
+    options.ca_file = ca.string();
+    std::string body;
+    const auto reply = server::request(
+        server::parse_server_url(fmt::format("https://{}:{}", host, server.port())), options, "POST", kChat,
+        {{"content-type", "application/json"}}, chat_body("Compute 12 + 34.", 40),
+        [&](const server::ClientReply&, std::string_view bytes) {
+          body += bytes;
+          return true;
+        });
+    return fmt::format("{} {}", reply.status, body);
+  };
+  const std::string good = ask("127.0.0.1", https.cert());
+  CHECK(good.starts_with("200 "));
+  CHECK(good.find("\"content\":\"46\"") != std::string::npos);
+  const auto fails = [&](const std::string& host, const std::filesystem::path& ca, const char* what) {
+    try {
+      ask(host, ca);
+      FAIL("it was believed");
+    } catch (const Error& error) {
+      CAPTURE(error.message());
+      CHECK(error.message().find(what) != std::string::npos);
+    }
+  };
+  fails("127.0.0.1", "", "expected a trusted certificate");
+  fails("127.1", https.cert(),
+        "expected a trusted certificate");  // the same place, by a name that is not its own
+  fails("127.0.0.1", https.folder.path() / "key.pem", "expected certificates in PEM");
+}
 
 TEST_CASE("answers over TLS, several on a connection, and an end that can be told from a cut") {
   const Https https;
