@@ -87,6 +87,8 @@ void refuse_options(const BenchArguments& arguments) {
       throw CLI::ValidationError(
           "signature", "expected no --threads, --target, --numerics, --memory or --no-pin beside it");
     }
+    if (name == kServing && !m.memory.empty())
+      throw CLI::ValidationError(kServing, "expected no --memory beside it (fathom serve has one)");
     if (name == kTraining && !m.memory.empty())
       throw CLI::ValidationError(kTraining,
                                  "expected no --memory beside it (fathom train --dry-run has one)");
