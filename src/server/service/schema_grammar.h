@@ -23,6 +23,9 @@ struct CallableTool {
 /// of the schema, those that are required, values by their types.
 /// @param opened false: with that first line, and the empty line before it
 std::string tool_calls_grammar(const std::vector<CallableTool>& tools, bool single, bool opened = true);
+/// The inside of a JSON string whose value a pattern finds something in, over the rule `char`. Throws as
+/// below.
+std::string pattern_expression(const std::string& pattern, const std::string& path);
 /// The whole text matches. Throws ApiError invalid_regex.
 std::string regex_grammar(const std::string& regex, const std::string& path);
 
