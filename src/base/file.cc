@@ -12,6 +12,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/mapped_ranges.h"
+#include "base/temporary_files.h"
 
 namespace fathom {
 namespace {
@@ -79,7 +81,8 @@ void write_special(const std::filesystem::path& path, const std::string& shown, 
 
 }  // namespace
 
-MappedFile::MappedFile(std::filesystem::path path) : path_(path.string()) {
+// NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved from, by a conversion that cannot tell
+MappedFile::MappedFile(std::filesystem::path path) : path_(std::move(path)) {
   const Descriptor fd(open_regular(path_, size_));
   if (size_ == 0) return;
   void* mapped = ::mmap(nullptr, static_cast<size_t>(size_), PROT_READ, MAP_SHARED, fd.get(), 0);
@@ -88,10 +91,13 @@ MappedFile::MappedFile(std::filesystem::path path) : path_(path.string()) {
          reason(errno));
   }
   data_ = static_cast<const std::byte*>(mapped);
+  remember_mapped(data_, size_, path_);
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), static_cast<size_t>(size_));
+  if (data_ == nullptr) return;
+  forget_mapped(data_);
+  ::munmap(const_cast<std::byte*>(data_), static_cast<size_t>(size_));
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -156,9 +162,11 @@ void write_atomically(const std::filesystem::path& path, std::string_view bytes)
   Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (fd.get() < 0)
     fail(ErrorCode::io, "{}: expected to create a file there, found: {}", shown, reason(errno));
+  remember_temporary(temporary);
   const auto give_up = [&](const char* what) {
     const int error = errno;
     ::unlink(temporary.c_str());
+    forget_temporary(temporary);
     fail_write(shown, what, bytes, error);
   };
   if (!write_all(fd.get(), bytes)) give_up("write");
@@ -168,6 +176,7 @@ void write_atomically(const std::filesystem::path& path, std::string_view bytes)
   if (::fchmod(fd.get(), 0666 & ~mask) != 0 || ::fsync(fd.get()) != 0) give_up("flush");
   if (fd.close_now() != 0) give_up("close");
   if (::rename(temporary.c_str(), target.c_str()) != 0) give_up("rename");
+  forget_temporary(temporary);
   // The rename itself is durable once the folder is flushed; a file system that cannot do so keeps the data
   // anyway.
   const std::filesystem::path folder =

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/temporary_files.h"
 
 namespace fathom {
 namespace {
@@ -39,6 +40,7 @@ OutputFile::OutputFile(std::filesystem::path path, int64_t size, bool sparse)
       fail_io("create a file of", size, error);
     }
   }
+  remember_temporary(current_);
   int error = 0;
   if (!sparse && size > 0) {
     if (retry([&] { return ::fallocate(fd_, 0, 0, size); }) != 0) error = errno;
@@ -89,13 +91,17 @@ void OutputFile::sync() {
 void OutputFile::commit() {
   release();
   if (::rename(current_.c_str(), target_.c_str()) != 0) fail_io("rename", 0, errno);
+  forget_temporary(current_);
   current_ = target_.string();
   committed_ = true;
 }
 
 void OutputFile::withdraw() noexcept {
   release();
-  if (!current_.empty()) ::unlink(current_.c_str());
+  if (!current_.empty()) {
+    ::unlink(current_.c_str());
+    forget_temporary(current_);
+  }
   current_.clear();
 }
 

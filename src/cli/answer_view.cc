@@ -55,6 +55,13 @@ AnswerView::AnswerView(bool terminal, std::function<double()> clock)
   }
 }
 
+AnswerView::~AnswerView() {
+  if (!thinking_) return;
+  // An error came in between: what is said of it is not dimmed.
+  (void)std::fputs("\033[0m\n", stdout);
+  (void)std::fflush(stdout);
+}
+
 void AnswerView::put(std::string_view text) {
   if (text.empty()) return;
   // Control characters of a model never reach the terminal; line ends and tabs do.

@@ -14,6 +14,10 @@ class AnswerView {
  public:
   /// `clock` gives seconds; by default those of the steady clock.
   explicit AnswerView(bool terminal, std::function<double()> clock = {});
+  /// Resets the colour if finish() was not reached.
+  ~AnswerView();
+  AnswerView(const AnswerView&) = delete;
+  AnswerView& operator=(const AnswerView&) = delete;
 
   void event(const CompletionEvent& event);
   /// Ends the last line and resets the colour.

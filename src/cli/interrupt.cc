@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdint>
 
+#include "base/temporary_files.h"
 #include "cli/command.h"
 
 namespace fathom::cli {
@@ -21,7 +22,10 @@ int wake = -1;  // an eventfd: a read that is about to begin when the signal com
 // NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 void on_signal(int) {
-  if (pending || !asked) _exit(130);
+  if (pending || !asked) {
+    remove_temporary_files();
+    _exit(130);
+  }
   pending = 1;
   const int error = errno;
   const uint64_t one = 1;
@@ -42,7 +46,12 @@ void watch_interrupts() {
   action.sa_handler = on_signal;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  struct sigaction hangup{};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup asks to go on
+  // Writes fail instead, and say what they meant to write.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 bool interrupted() {
   asked = 1;

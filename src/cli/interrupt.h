@@ -1,10 +1,11 @@
 #pragma once
-/// Ctrl-C: the first one asks the running work to stop, a second one ends the program with 130. Work that has
-/// not begun to ask (loading, commands that write nothing before their end) is ended by the first.
+/// Ctrl-C: the first one asks the running work to stop, a second one ends the program with 130,
+/// temporary files removed. Work that has not begun to ask (loading, commands that write nothing before their
+/// end) is ended by the first. SIGTERM and the end of the terminal (SIGHUP) are the same.
 
 namespace fathom::cli {
 
-/// Installs the handler of SIGINT and SIGTERM.
+/// Installs the handler of SIGINT, SIGTERM and SIGHUP (unless that is ignored already, as by nohup).
 void watch_interrupts();
 /// Whether an interrupt is pending.
 bool interrupted();

@@ -40,6 +40,8 @@ int read_character(EditLine* /*edit*/, wchar_t* character) {
     if (count == 0) return 0;
     if (count < 0 && errno != EINTR && errno != EAGAIN) return -1;
     if (count < 0) continue;
+    // Ctrl-D typed before the prompt stood: the terminal, which still collected lines, hands it on as zero.
+    if (byte == 0) byte = 4;
     const size_t length = std::mbrtowc(character, &byte, 1, &state);
     if (length == static_cast<size_t>(-1)) state = {};  // not a character: dropped
     if (length <= 1) return 1;

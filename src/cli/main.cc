@@ -10,9 +10,11 @@
 #include <cstdio>
 #include <iostream>
 #include <new>
+#include <string>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/mapped_ranges.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/say.h"
@@ -20,11 +22,26 @@
 namespace {
 
 // A file opened where standard output or error is missing would be written over by what is printed. What
-// stands in is open for reading, so that writing answers fails and is noticed.
+// stands in is open the wrong way round, so that reading a prompt and writing answers fails and is noticed.
 void open_missing_standard_files() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", O_RDONLY);
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
+}
+
+// What is wrong with the command line, and the command that it concerns. A word that is no command is named:
+// the library says only that it misses one.
+std::string usage_problem(const CLI::App& app, const CLI::ParseError& error, std::string& command) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  for (const CLI::App* each = at; each != nullptr && each->get_parent() != nullptr; each = each->get_parent())
+    command.insert(0, each->get_name() + " ");
+  if (error.get_name() == "RequiredError" && at->get_require_subcommand_min() > 0) {
+    for (const std::string& word : app.remaining(true)) {
+      if (!word.starts_with('-')) return "expected a command, found '" + word + "'";
+    }
+  }
+  return error.what();
 }
 
 // Standard output is buffered: whether a disk is full or a reader has gone may show only here.
@@ -52,6 +69,7 @@ int main(int argc, char** argv) {
   open_missing_standard_files();
   try {
     cli::watch_interrupts();
+    watch_mapped_files();
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -65,8 +83,9 @@ int main(int argc, char** argv) {
     flush_output();
     return 0;
   } catch (const CLI::ParseError& error) {
-    cli::say("fathom: {}\nTry 'fathom {}--help'.\n", printable(error.what(), 400),
-             app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " ");
+    std::string command;
+    const std::string problem = usage_problem(app, error, command);
+    cli::say("fathom: {}\nTry 'fathom {}--help'.\n", printable(problem, 400), command);
     return 2;
   } catch (const cli::ExitStatus& exit) {
     return exit.status;

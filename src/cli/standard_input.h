@@ -10,7 +10,8 @@ namespace fathom::cli {
 /// Most bytes of standard input that a command takes, and of any one line of it.
 inline constexpr int64_t kMaxInputBytes = int64_t{1} << 30;
 
-/// All of `in`. Throws Error(bad_input) "where: expected at most N bytes, found more".
+/// All of `in`. Throws Error(bad_input) "where: expected at most N bytes, found more", Error(io) if standard
+/// input is closed or cannot be read.
 std::string read_stream(std::istream& in, const std::string& where, int64_t max_bytes = kMaxInputBytes);
 /// All of standard input.
 std::string read_stdin();

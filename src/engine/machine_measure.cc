@@ -19,10 +19,11 @@ double now() {
 
 // Repeats run() (work done per call) until `seconds` are over, three times at least; the best rate.
 template <class F>
-double best_rate(double seconds, F&& run) {
+double best_rate(const MeasureOptions& options, F&& run) {
   double best = 0;
-  const double end = now() + seconds;
+  const double end = now() + options.seconds;
   for (int round = 0; round < 3 || now() < end; ++round) {
+    if (options.poll) options.poll();
     const double start = now();
     const double work = run();
     best = std::max(best, work / std::max(now() - start, 1e-9));
@@ -55,7 +56,7 @@ double measure_bandwidth(ThreadPool& pool, const MeasureOptions& options) {
     for (int64_t i = begin; i < end; ++i) memory[static_cast<size_t>(i)] = static_cast<uint64_t>(i);
   });
   std::atomic<uint64_t> sink{0};
-  return best_rate(options.seconds, [&] {
+  return best_rate(options, [&] {
     pool.parallel_for(words, kGrain, [&](int64_t begin, int64_t end) {
       sink.fetch_add(sum_words(memory.get() + begin, end - begin), std::memory_order_relaxed);
     });
@@ -63,12 +64,12 @@ double measure_bandwidth(ThreadPool& pool, const MeasureOptions& options) {
   });
 }
 
-double measure_peak(ThreadPool& pool, Target target, PeakKind kind, double seconds) {
+double measure_peak(ThreadPool& pool, Target target, PeakKind kind, const MeasureOptions& options) {
   constexpr int64_t kRounds = 1 << 18;  // about a millisecond
   const int64_t parts = pool.threads() * int64_t{8};
   std::vector<float> sinks(static_cast<size_t>(parts));
   std::vector<double> done(static_cast<size_t>(parts));
-  return best_rate(seconds, [&] {
+  return best_rate(options, [&] {
     pool.parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         done[static_cast<size_t>(i)] = run_peak(target, kind, kRounds, sinks[static_cast<size_t>(i)]);
@@ -85,9 +86,9 @@ double measure_peak(ThreadPool& pool, Target target, PeakKind kind, double secon
 MachineMeasure measure_machine(ThreadPool& pool, Target target, const MeasureOptions& options) {
   MachineMeasure measure;
   measure.read_bandwidth = measure_bandwidth(pool, options);
-  measure.peak_f32 = measure_peak(pool, target, PeakKind::f32, options.seconds);
+  measure.peak_f32 = measure_peak(pool, target, PeakKind::f32, options);
   if (has_peak(target, PeakKind::bf16)) {
-    measure.peak_bf16 = measure_peak(pool, target, PeakKind::bf16, options.seconds);
+    measure.peak_bf16 = measure_peak(pool, target, PeakKind::bf16, options);
   }
   return measure;
 }

@@ -3,6 +3,7 @@
 /// pool.
 
 #include <cstdint>
+#include <functional>
 
 #include "base/thread_pool.h"
 #include "kernels/target.h"
@@ -18,6 +19,7 @@ struct MachineMeasure {
 struct MeasureOptions {
   int64_t bytes = int64_t{512} << 20;  ///< memory read; at least 1 MiB
   double seconds = 0.3;                ///< of each measurement, about
+  std::function<void()> poll = {};     ///< called between runs; may throw to end the work
 };
 
 /// Takes the best of several short runs of each. Throws Error(out_of_memory) if the memory cannot be had.

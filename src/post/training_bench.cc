@@ -129,6 +129,7 @@ bench::Report training_bench(const TrainingBenchOptions& options) {
   report.environment.numerics = "bf16";
   MeasureOptions measure;
   measure.seconds = options.common.seconds / 4;
+  measure.poll = options.common.poll();
   const auto limits = [&] {
     report.machine =
         bench::larger(report.machine, measure_machine(b.runtime().pool(), b.runtime().target(), measure));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <cstdio>
 #include <iostream>
 #include <iterator>
 #include <optional>
@@ -38,6 +39,7 @@ class Source {
   explicit Source(const std::filesystem::path& path) {
     if (path == "-") {
       held_.assign(std::istreambuf_iterator<char>(std::cin), {});
+      if (std::ferror(stdin) != 0) fail(ErrorCode::io, "standard input: expected to read, found an error");
       bytes_ = held_;
     } else {
       file_.emplace(path);

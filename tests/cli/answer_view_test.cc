@@ -23,4 +23,12 @@ TEST_CASE("the time of thinking does not count the reading of the prompt") {
   CHECK(out.ends_with("Yes.\n"));
 }
 
+TEST_CASE("an error in the middle of thinking leaves nothing dimmed") {
+  const std::string out = test::output_of([] {
+    AnswerView view(true, [] { return 0.0; });
+    view.event({CompletionEvent::Kind::reasoning, "Hm."});
+  });
+  CHECK_MESSAGE(out.ends_with("Hm.\033[0m\n"), out);
+}
+
 }  // namespace fathom::cli

@@ -45,6 +45,14 @@ TEST_CASE("Ctrl-C stops the answer and not the program") {
   CHECK(t.finish_by_end_of_input() == 0);
 }
 
+TEST_CASE("Ctrl-D typed while an answer is written ends the chat behind it") {
+  Terminal t({"chat", "-m", "v4-10m", "--think", "off", "--max-tokens", "300", "--logit-bias", "1=-100"});
+  REQUIRE(t.wait_for("/help lists the commands"));
+  t.type("Once upon a time\n\004");
+  REQUIRE(t.wait_for("tokens read"));
+  CHECK(t.finish() == 0);
+}
+
 TEST_CASE("Ctrl-C at the prompt clears the line") {
   Terminal t({"chat", "-m", "v4-10m"});
   REQUIRE(t.wait_for("/help lists the commands"));

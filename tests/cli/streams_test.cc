@@ -51,6 +51,21 @@ TEST_CASE("an answer that cannot be written is a failure") {
   }
 }
 
+TEST_CASE("standard input that cannot be read is no empty prompt") {
+  for (const std::string command :
+       {"run", "run --raw", "score -", "tokenize", "tokenize --jsonl", "tokenize -", "render", "parse",
+        "parse --jsonl", "logits --ids - --out /dev/null", "inspect routing", "chat",
+        "tokenizer train - --out /tmp/never.json"}) {
+    for (const std::string from : {" <&-", " </"}) {
+      CAPTURE(command + from);
+      const Shell r = shell(command + from + " >/dev/null");
+      CHECK(r.status == 1);
+      CHECK_MESSAGE(one_line(r.err), r.err);
+      CHECK(r.err.find("standard input: expected to read, found") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("what cannot be said on standard error changes nothing else") {
   for (const std::string to : {" 2>/dev/full", " 2>&-"}) {
     CAPTURE(to);

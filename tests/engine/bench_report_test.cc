@@ -1,8 +1,11 @@
 // Shares of limits, and the parts of a decode step that are timed apart.
 #include <doctest/doctest.h>
 
+#include "base/error.h"
+#include "base/thread_pool.h"
 #include "engine/bench/report.h"
 #include "engine/bench/rounds.h"
+#include "engine/machine_measure.h"
 #include "model/model.h"
 #include "model/runtime.h"
 
@@ -30,11 +33,24 @@ TEST_CASE("curves are drawn with their ends, and text is escaped") {
 
 TEST_CASE("rounds take turns and the first is not counted") {
   std::string order;
-  const auto rounds = bench::interleaved({[&] { order += 'a'; }, [&] { order += 'b'; }}, 0, 3);
+  const auto rounds = bench::interleaved({[&] { order += 'a'; }, [&] { order += 'b'; }}, 0, {}, 3);
   CHECK(order.starts_with("abababab"));
   CHECK(rounds.size() == 2);
   CHECK(rounds[0].seconds.size() == order.size() / 2 - 1);
   CHECK(rounds[0].best() <= rounds[0].median());
+}
+
+TEST_CASE("a poll that throws ends rounds and measurements") {
+  int polls = 0, runs = 0;
+  const auto third = [&] {
+    if (++polls == 3) throw Error(ErrorCode::internal, "enough");
+  };
+  CHECK_THROWS_AS(bench::interleaved({[&] { ++runs; }}, 60, third), Error);
+  CHECK(runs == 2);
+  polls = 0;
+  ThreadPool pool(1);
+  CHECK_THROWS_AS(measure_machine(pool, Target::plain, {.bytes = 1 << 20, .seconds = 60, .poll = third}),
+                  Error);
 }
 
 TEST_CASE("the parts of a decode step are timed, those of prefill are not") {

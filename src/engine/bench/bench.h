@@ -31,6 +31,13 @@ struct Options {
   std::filesystem::path text;  ///< tokenizer: what to encode; empty = the bundled held-out text
   /// One line about what is going on; may be empty. May throw to end the work: what was made is removed.
   std::function<void(std::string_view)> progress;
+
+  /// progress() without a line, for what is repeated. The options must outlive it.
+  std::function<void()> poll() const {
+    return [this] {
+      if (progress) progress({});
+    };
+  }
 };
 
 struct Benchmark {

@@ -36,12 +36,14 @@ struct Bench {
         runtime(options.runtime),
         report{.bench = name, .model = options.model_name, .environment = environment_of(runtime)} {
     seconds = options.seconds;
+    poll = options.poll();
     cost = plan_model(options.model_path.string());  // as its weights lie in the files
     measure();
   }
   void measure() {
     MeasureOptions o;
     o.seconds = seconds / 4;
+    o.poll = poll;
     report.machine = larger(report.machine, measure_machine(runtime.pool(), runtime.target(), o));
   }
   Report finish() {
@@ -56,6 +58,7 @@ struct Bench {
   Report report;
   CostModel cost;
   double seconds = 1;
+  std::function<void()> poll;
 };
 
 // Greedy steps of `count` sequences in one batch.
@@ -87,7 +90,7 @@ void decode(Bench& b, int64_t count) {
                                         tokens[s] = best_of(logits.row(static_cast<int64_t>(s)), logits.cols);
                                     }
                                   }},
-                                  b.seconds);
+                                  b.seconds, b.poll);
   const auto tokens = static_cast<double>(count * kSteps);
   Figure f{fmt::format("decode, batch {}", count), "tokens/s", tokens / rounds[0].best(),
            tokens / rounds[0].median()};
@@ -138,7 +141,7 @@ Report prefill_bench(const Options& options) {
       }
     });
   }
-  const auto rounds = interleaved(things, b.seconds);
+  const auto rounds = interleaved(things, b.seconds, b.poll);
   b.measure();
   for (size_t i = 0; i < things.size(); ++i) {
     const auto tokens = static_cast<double>(kLengths[i]);

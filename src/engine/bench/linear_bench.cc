@@ -94,8 +94,9 @@ class LinearRuns {
       };
     };
     MachineMeasure machine = measure(runtime);
-    const auto one = interleaved({call(1, weights.rows())}, options_.seconds);
-    const auto many = interleaved({call(64, kTileRows), call(256, kTileRows)}, options_.seconds);
+    const auto one = interleaved({call(1, weights.rows())}, options_.seconds, options_.poll());
+    const auto many =
+        interleaved({call(64, kTileRows), call(256, kTileRows)}, options_.seconds, options_.poll());
     machine = larger(machine, measure(runtime));
     report_.machine = larger(report_.machine, machine);
 
@@ -119,6 +120,7 @@ class LinearRuns {
     MeasureOptions measure;
     measure.bytes = kMemoryBytes;
     measure.seconds = options_.seconds / 4;
+    measure.poll = options_.poll();
     return measure_machine(runtime.pool(), runtime.target(), measure);
   }
   const Options& options_;

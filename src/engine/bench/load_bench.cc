@@ -16,6 +16,7 @@ Report load_bench(const Options& options) {
   Report report{.bench = "load", .model = options.model_name, .environment = environment_of(runtime)};
   MeasureOptions measure;
   measure.seconds = options.seconds / 4;
+  measure.poll = options.poll();
   report.machine = measure_machine(runtime.pool(), runtime.target(), measure);
 
   const auto first_token = [&] {
@@ -29,8 +30,8 @@ Report load_bench(const Options& options) {
     batch.add(state, tokens);
     model->forward(ctx, batch);
   };
-  const auto rounds =
-      interleaved({[&] { options.model(); }, [&] { options.tokenizer(); }, first_token}, options.seconds / 2);
+  const auto rounds = interleaved({[&] { options.model(); }, [&] { options.tokenizer(); }, first_token},
+                                  options.seconds / 2, options.poll());
   const CostModel cost = plan_model(options.model_path.string());
   const double read = static_cast<double>(cost.active_bytes) / report.machine.read_bandwidth * 1e3;
   report.figures.push_back({"model", "ms", rounds[0].best() * 1e3, rounds[0].median() * 1e3});

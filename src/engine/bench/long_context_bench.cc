@@ -151,6 +151,7 @@ class LongContext {
   void machine() {
     MeasureOptions o;
     o.seconds = options_.seconds / 4;
+    o.poll = options_.poll();
     report_.machine = larger(report_.machine, measure_machine(runtime_.pool(), runtime_.target(), o));
   }
   double peak(bool bf16) const {

@@ -14,6 +14,7 @@ Report machine_bench(const Options& options) {
   std::vector<MachineMeasure> runs;
   MeasureOptions measure;
   measure.seconds = options.seconds / 4;
+  measure.poll = options.poll();
   for (int i = 0; i < 3; ++i) {
     runs.push_back(measure_machine(runtime.pool(), runtime.target(), measure));
     report.machine = larger(report.machine, runs.back());

@@ -9,16 +9,19 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::vector<Rounds> interleaved(const std::vector<std::function<void()>>& things, double seconds, int least) {
+std::vector<Rounds> interleaved(const std::vector<std::function<void()>>& things, double seconds,
+                                const std::function<void()>& poll, int least) {
   std::vector<Rounds> rounds(things.size());
-  for (const auto& thing : things) thing();
+  const auto run = [&](const std::function<void()>& thing) {
+    if (poll) poll();
+    const double start = now_seconds();
+    thing();
+    return now_seconds() - start;
+  };
+  for (const auto& thing : things) run(thing);
   const double end = now_seconds() + seconds * static_cast<double>(things.size());
   for (int round = 0; round < least || now_seconds() < end; ++round) {
-    for (size_t i = 0; i < things.size(); ++i) {
-      const double start = now_seconds();
-      things[i]();
-      rounds[i].seconds.push_back(now_seconds() - start);
-    }
+    for (size_t i = 0; i < things.size(); ++i) rounds[i].seconds.push_back(run(things[i]));
   }
   for (Rounds& each : rounds) std::sort(each.seconds.begin(), each.seconds.end());
   return rounds;

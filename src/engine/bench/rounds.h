@@ -18,9 +18,10 @@ struct Rounds {
 };
 
 /// Runs all of `things` in turn, round after round, until about `seconds` each are over, at least `least`
-/// rounds. The first round is not counted: it warms up.
+/// rounds. The first round is not counted: it warms up. `poll` is called before each; it may throw to end the
+/// work.
 std::vector<Rounds> interleaved(const std::vector<std::function<void()>>& things, double seconds,
-                                int least = 3);
+                                const std::function<void()>& poll, int least = 3);
 
 /// The larger of each: a limit measured before and after what it limits.
 MachineMeasure larger(const MachineMeasure& a, const MachineMeasure& b);

@@ -21,7 +21,7 @@ Report tokenizer_bench(const Options& options) {
   const auto rounds =
       interleaved({[&] { tokenizer = options.tokenizer(); }, [&] { tokenizer->encode(text, false); },
                    [&] { tokenizer->decode(ids, false); }},
-                  options.seconds);
+                  options.seconds, options.poll());
   report.figures.push_back({"ready", "ms", rounds[0].best() * 1e3, rounds[0].median() * 1e3});
   report.figures.push_back({"encode", "MB/s", size / rounds[1].best(), size / rounds[1].median()});
   report.figures.push_back({"decode", "MB/s", size / rounds[2].best(), size / rounds[2].median()});
