@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "formats/ggml_blocks.h"
 #include "model/inventory.h"
+#include "model/read_config.h"
 
 namespace fathom {
 namespace {
@@ -60,8 +61,7 @@ Inspection inspect(const Checkpoint& checkpoint, const InspectOptions& options) 
   Inspection out;
   out.path = checkpoint.path().string();
   out.naming = checkpoint.naming();
-  out.config =
-      in_context(printable(out.path, 400), [&] { return ModelConfig::parse(checkpoint.config_json()); });
+  out.config = read_config(checkpoint);
   const auto known = inventory_by_name(out.config);
   for (const bool used : {true, false}) {
     for (const std::string& each : used ? checkpoint.names() : checkpoint.unused_names()) {

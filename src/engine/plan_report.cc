@@ -11,6 +11,7 @@
 #include "checkpoint/checkpoint.h"
 #include "engine/cost_baseline.h"
 #include "engine/price.h"
+#include "model/read_config.h"
 
 namespace fathom {
 namespace {
@@ -240,8 +241,7 @@ bool has_weights(const std::filesystem::path& folder) {
 
 CostModel model_of_checkpoint(const std::filesystem::path& path) {
   const auto checkpoint = Checkpoint::open(path);
-  const ModelConfig config =
-      in_context(path.string(), [&] { return ModelConfig::parse(checkpoint->config_json()); });
+  const ModelConfig config = read_config(*checkpoint);
   const auto add = [&](std::vector<StoredTensor>& list, const std::string& name) {
     if (!checkpoint->has(name)) return;
     TensorView view = checkpoint->tensor(name);

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/json_reader.h"
@@ -35,6 +38,31 @@ int64_t integer_or(const JsonField& root, const char* key, int64_t low, int64_t 
   return field ? field->integer(low, high) : absent;
 }
 
+// Of a name that stands twice, readers take the first or the last: not one model.
+void refuse_repeated_keys(std::string_view text) {
+  std::vector<std::set<std::string>> open;
+  const auto check = [&](int, nlohmann::json::parse_event_t event, const nlohmann::json& value) {
+    using Event = nlohmann::json::parse_event_t;
+    if (event == Event::object_start) open.emplace_back();
+    if (event == Event::object_end) open.pop_back();
+    if (event == Event::key && !open.back().insert(value.get<std::string>()).second)
+      bad_input("{}: expected once, found twice", printable(value.get<std::string>(), 60));
+    return true;
+  };
+  FATHOM_CHECK(nlohmann::json::parse(text.begin(), text.end(), check).is_object());
+}
+
+void refuse_other_architectures(const JsonField& root) {
+  const auto field = root.find("architectures");
+  if (!field) return;
+  constexpr const char* kOurs = "DeepseekV4ForCausalLM";
+  const auto& list = field->json();
+  if (!list.is_array() || std::find(list.begin(), list.end(), kOurs) == list.end()) {
+    fail(ErrorCode::unsupported, "architectures: expected [\"{}\"], found {}", kOurs,
+         printable(list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), 60));
+  }
+}
+
 // Switches that this model has in one position only.
 void refuse_what_is_not_v4(const JsonField& root) {
   const auto only = [&](const char* key, const char* expected) {
@@ -53,6 +81,7 @@ void refuse_what_is_not_v4(const JsonField& root) {
     if (value != 1) fail(ErrorCode::unsupported, "{}: expected 1, found {}", key, value);
   };
   only("model_type", "deepseek_v4");
+  refuse_other_architectures(root);
   only("scoring_func", "sqrtsoftplus");
   only("hidden_act", "silu");
   one("n_shared_experts");
@@ -213,9 +242,9 @@ std::optional<YarnConfig> read_scaling(const JsonField& object) {
 double read_theta(const JsonField& root, const char* key, const std::optional<JsonField>& group) {
   const auto top = root.find(key);
   const auto inner = group ? group->find("rope_theta") : std::nullopt;
-  if (!top && !inner) root.at(key);
-  constexpr double kMinTheta = 1.0001;  // YaRN divides by its logarithm
-  const double theta = inner ? inner->number(kMinTheta, kMaxTheta) : top->number(kMinTheta, kMaxTheta);
+  const JsonField field = inner ? *inner : top ? *top : root.at(key);  // at() refuses what is missing
+  constexpr double kMinTheta = 1.0001;                                 // YaRN divides by its logarithm
+  const double theta = field.number(kMinTheta, kMaxTheta);
   if (top && inner && top->number(kMinTheta, kMaxTheta) != theta) {
     top->refuse(fmt::format("{} as in {}", theta, inner->path()));
   }
@@ -247,11 +276,11 @@ void read_rope(const JsonField& root, ModelConfig& c) {
     c.qk_rope_head_dim = field->integer(2, kMaxHeads);
     return;
   }
-  auto factor = main ? main->find("partial_rotary_factor") : std::nullopt;
-  if (!factor) factor = root.find("partial_rotary_factor");
-  if (!factor) root.at("qk_rope_head_dim");
-  c.qk_rope_head_dim = static_cast<int64_t>(static_cast<double>(c.head_dim) * factor->number(0, 1));
-  if (c.qk_rope_head_dim < 2) factor->refuse("a fraction of head_dim that leaves at least 2");
+  const auto inner = main ? main->find("partial_rotary_factor") : std::nullopt;
+  const auto outer = root.find("partial_rotary_factor");
+  const JsonField factor = inner ? *inner : outer ? *outer : root.at("qk_rope_head_dim");
+  c.qk_rope_head_dim = static_cast<int64_t>(static_cast<double>(c.head_dim) * factor.number(0, 1));
+  if (c.qk_rope_head_dim < 2) factor.refuse("a fraction of head_dim that leaves at least 2");
 }
 
 void read_quantisation(const JsonField& root, ModelConfig& c) {
@@ -333,6 +362,7 @@ ModelConfig ModelConfig::parse(std::string_view json_text) {
   const nlohmann::json document = parse_json(json_text);
   const JsonField root(document, "");
   if (!root.is_object()) root.refuse("an object");
+  refuse_repeated_keys(json_text);
   refuse_what_is_not_v4(root);
   ModelConfig c;
   read_sizes(root, c);

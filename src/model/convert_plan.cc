@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "model/config_export.h"
+#include "model/read_config.h"
 #include "model/synthetic.h"
 
 namespace fathom {
@@ -66,7 +67,7 @@ int64_t mtp_blocks(const Checkpoint& source, const ModelConfig& config) {
 
 // The config of what is written: draft layers that go along, quantisation, dtype.
 ModelConfig written_config(const Checkpoint& source, const ConvertOptions& options, ConvertPlan& plan) {
-  ModelConfig config = ModelConfig::parse(source.config_json());
+  ModelConfig config = read_config(source);
   plan.dtype = options.dtype.value_or(usual_dtype(config));
   check_dtype(plan.dtype, options.to);
   const auto drafter = source.dspark();

@@ -10,6 +10,7 @@
 #include "model/embedding.h"
 #include "model/head.h"
 #include "model/mtp.h"
+#include "model/read_config.h"
 
 namespace fathom {
 
@@ -19,8 +20,7 @@ std::shared_ptr<const Model> Model::open(const std::filesystem::path& path) {
 
 std::shared_ptr<const Model> Model::open(std::shared_ptr<const Checkpoint> checkpoint) {
   auto model = std::make_shared<Model>();
-  model->config_ = in_context(printable(checkpoint->path().string(), 400),
-                              [&] { return ModelConfig::parse(checkpoint->config_json()); });
+  model->config_ = read_config(*checkpoint);
   model->weights_ = Weights::load(checkpoint, model->config_);
   model->rope_ = std::make_unique<const RopeTables>(model->config_);
   return model;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/convert.h"
+#include "model/read_config.h"
 #include "model/training/memory.h"
 #include "train/model_card.h"
 #include "train/model_learner.h"
@@ -86,8 +87,7 @@ ModelConfig recipe_model(const Recipe& recipe, std::shared_ptr<const Checkpoint>
     config = ModelConfig::parse(recipe.config_json);
   } else {
     const auto checkpoint = Checkpoint::open(recipe.from);
-    config = in_context(printable(recipe.from, 400),
-                        [&] { return ModelConfig::parse(checkpoint->config_json()); });
+    config = read_config(*checkpoint);
     if (!checkpoint->has("mtp.0.e_proj.weight")) config.num_nextn_predict_layers = 0;
     if (source != nullptr) *source = checkpoint;
   }

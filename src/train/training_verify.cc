@@ -12,6 +12,7 @@
 #include "base/json_reader.h"
 #include "checkpoint/safetensors.h"
 #include "kernels/newton_schulz.h"
+#include "model/read_config.h"
 #include "model/training/loss.h"
 #include "train/balance.h"
 #include "train/master_weights.h"
@@ -102,7 +103,7 @@ class Steps {
         kernels_(kernels),
         batches_(folder / "training_batches.safetensors"),
         checkpoint_(Checkpoint::open(folder)),
-        config_(ModelConfig::parse(checkpoint_->config_json())),
+        config_(read_config(*checkpoint_)),
         variant_(file.at("variant").text()),
         table_(config_, checkpoint_->has("mtp.0.e_proj.weight") ? config_.num_nextn_predict_layers : 0,
                {variant_ == "split", false, false}),

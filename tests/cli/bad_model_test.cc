@@ -129,6 +129,23 @@ TEST_CASE("headers that lie") {
   check_refused(huge, {"model.safetensors"});
 }
 
+TEST_CASE("what is wrong with a config names its file") {
+  Folder folder;
+  folder.config.insert(folder.config.find('{') + 1, "\"hidden_size\": 1,");
+  folder.save();
+  const std::string file = (folder.path / "config.json").string();
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {"logits", "-m", folder.path.string(), "--ids", "-", "--out", "/dev/null"},
+           {"inspect", folder.path.string()},
+           {"plan", folder.path.string()},
+           {"convert", folder.path.string(), "--to", "gguf", "--out", (folder.path / "x.gguf").string()}}) {
+    CAPTURE(args);
+    const auto r = fathom::test::run_fathom(args, "[1]");
+    CHECK(r.status == 1);
+    CHECK(r.err == "fathom: " + file + ": hidden_size: expected once, found twice\n");
+  }
+}
+
 TEST_CASE("configs that contradict the weights or themselves") {
   const std::vector<std::pair<std::function<void(json&)>, std::vector<std::string>>> cases = {
       {[](json& c) { c["hidden_size"] = 41; }, {}},

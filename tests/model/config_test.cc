@@ -376,4 +376,22 @@ TEST_CASE("texts that are not a config") {
   for (size_t cut = 0; cut < valid.size(); ++cut) CHECK(refusal(valid.substr(0, cut)) != "accepted");
 }
 
+TEST_CASE("another architecture is refused, and so is a field that stands twice") {
+  json config = small();
+  config["architectures"] = {"DeepseekV4ForCausalLM"};
+  CHECK(refusal(config.dump()) == "accepted");
+  config["architectures"] = {"DeepseekV3ForCausalLM"};
+  CHECK(refusal(config.dump()) ==
+        "architectures: expected [\"DeepseekV4ForCausalLM\"], found [\"DeepseekV3ForCausalLM\"]");
+  config["architectures"] = "DeepseekV4ForCausalLM";  // a list in every config there is
+  CHECK(refusal(config.dump()).starts_with("architectures: expected ["));
+
+  const std::string text = small().dump();
+  CHECK(refusal("{\"hidden_size\": 64," + text.substr(1)) == "hidden_size: expected once, found twice");
+  const std::string scaling = "\"rope_scaling\":{";
+  std::string inner = text;
+  inner.insert(inner.find(scaling) + scaling.size(), "\"factor\":16,");
+  CHECK(refusal(inner) == "factor: expected once, found twice");
+}
+
 }  // namespace fathom
