@@ -10,6 +10,8 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
+#include "cli/number_checks.h"
+#include "cli/output_path.h"
 #include "cli/say.h"
 #include "engine/bench/bench.h"
 #include "engine/bench/environment.h"
@@ -99,6 +101,8 @@ void run_bench(const BenchArguments& arguments) {
   refuse_options(arguments);
   if (arguments.names == std::vector<std::string>{"signature"})
     return print_signatures(arguments.model.model);
+  check_output_file(arguments.svg);
+  check_output_folder(arguments.record);
   bench::Options options = options_of(arguments);
   const auto needs_model = [](std::string_view name) {
     return name != "machine" && name != "linear" && name != "long-context";
@@ -190,7 +194,7 @@ void register_bench(CLI::App& app) {
       ->add_option("--record", arguments->record, "Write the JSON to DATE-MACHINE-NAMES.json in this folder")
       ->check(CLI::ExistingDirectory);
   command->add_option("--seconds", arguments->seconds, "Time of each figure, about")
-      ->check(CLI::Range(0.05, 60.0));
+      ->check(finite_number(0.05, 60));
   command
       ->add_option("--prefill", arguments->prefill,
                    "long-context: tokens to read for real (default: 32768, or fewer in three minutes)")

@@ -51,19 +51,54 @@ void ModelOptions::add_adapter_to(CLI::App& command) {
 }
 
 void ModelOptions::add_machine_to(CLI::App& command) {
-  command.add_option("--threads", threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
-  command.add_option("--target", target, "Kernels: plain, avx2, avx512, avx512_bf16 (default: the best)");
+  add_threads_to(command);
+  add_target_to(command);
   command.add_option("--numerics", numerics, "Arithmetic: exact, release, fast");
   command.add_option("--memory", memory, "Most memory for state and scratch, e.g. 8G (mapped weights apart)");
+}
+
+void MachineOptions::add_threads_to(CLI::App& command) {
+  command.add_option("--threads", threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
   command.add_flag("--no-pin", no_pin, "Do not pin threads to CPUs");
+  add_verbose_to(command);
+}
+
+void MachineOptions::add_target_to(CLI::App& command) {
+  command.add_option("--target", target, "Kernels: plain, avx2, avx512, avx512_bf16 (default: the best)");
+}
+
+void MachineOptions::add_verbose_to(CLI::App& command) {
   command.add_flag("-v,--verbose", verbose, "Say more on standard error");
+}
+
+ThreadPoolOptions MachineOptions::pool() const {
+  ThreadPoolOptions out;
+  out.threads = threads;
+  out.pin = !no_pin;
+  return out;
+}
+
+Target MachineOptions::target_or_best() const {
+  return target.empty() ? detect_target() : target_from_name(target);
+}
+
+void MachineOptions::say_threads(const std::string& where, int64_t count) const {
+  if (verbose) say("fathom: {}: {} thread{}\n", printable(where, 400), count, count == 1 ? "" : "s");
+}
+
+void MachineOptions::say_machine(const std::string& where, Target used, int64_t count) const {
+  if (verbose)
+    say("fathom: {}: {}, {} thread{}\n", printable(where, 400), name(used), count, count == 1 ? "" : "s");
+}
+
+std::string checkpoint_line(const Checkpoint& checkpoint) {
+  return fmt::format("{} naming, {} tensors", checkpoint.naming(), checkpoint.names().size());
 }
 
 RuntimeOptions ModelOptions::runtime() const {
   RuntimeOptions out;
   if (!target.empty()) out.target = target_from_name(target);
-  out.pool.threads = threads;
-  out.pool.pin = !no_pin;
+  out.pool = pool();
   if (!numerics.empty()) out.numerics = Numerics::from_name(numerics);
   if (!memory.empty()) out.memory_bytes = parse_bytes(memory, "--memory");
   return out;
@@ -132,7 +167,7 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
          printable(opened.path.string(), 400));
   }
   if (!options.adapter.empty()) {
-    ThreadPool pool(ThreadPoolOptions{options.threads, !options.no_pin});
+    ThreadPool pool(options.pool());
     checkpoint = merge_adapter(std::move(checkpoint), read_adapter(options.adapter), pool);
   }
   opened.model = Model::open(checkpoint);
@@ -146,9 +181,9 @@ OpenedModel open_model(const ModelOptions& options, DefaultNumerics default_nume
     say("fathom: {}: {}\n", printable(opened.path.string(), 400), note);
   }
   if (options.verbose) {
-    say("fathom: {}: {} naming, {} tensors, {} numerics, {}, {} threads\n",
-        printable(opened.path.string(), 400), checkpoint->naming(), checkpoint->names().size(),
-        name(opened.runtime->numerics().mode), name(opened.runtime->target()), opened.runtime->threads());
+    say("fathom: {}: {}, {} numerics, {}, {} threads\n", printable(opened.path.string(), 400),
+        checkpoint_line(*checkpoint), name(opened.runtime->numerics().mode), name(opened.runtime->target()),
+        opened.runtime->threads());
   }
   return opened;
 }

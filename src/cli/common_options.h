@@ -16,15 +16,33 @@ class App;
 
 namespace fathom::cli {
 
-struct ModelOptions {
-  std::string model;     ///< -m: folder, file, or a name under models/; empty = the bundled model
-  std::string adapter;   ///< folder of a LoRA adapter to add to the model; empty = none
-  int threads = 0;       ///< 0 = one per CPU of the affinity mask
-  std::string target;    ///< plain, avx2, ...; empty = the best
-  std::string numerics;  ///< exact, release, fast; empty = by command and weights
-  std::string memory;    ///< upper bound of state, scratch and copied weights, with K, M, G; empty = none
+/// Flags of commands that compute. Which command has which: docs/decisions/0010.
+struct MachineOptions {
+  int threads = 0;     ///< 0 = one per CPU of the affinity mask
+  std::string target;  ///< plain, avx2, ...; empty = the best
   bool no_pin = false;
   bool verbose = false;
+
+  /// Adds --threads, --no-pin, -v.
+  void add_threads_to(CLI::App& command);
+  /// Adds --target.
+  void add_target_to(CLI::App& command);
+  /// Adds -v alone.
+  void add_verbose_to(CLI::App& command);
+
+  ThreadPoolOptions pool() const;
+  /// The target asked for, or the best of this CPU.
+  Target target_or_best() const;
+  /// With -v a line on standard error: "fathom: where: 8 threads" or "fathom: where: avx2, 8 threads".
+  void say_threads(const std::string& where, int64_t count) const;
+  void say_machine(const std::string& where, Target used, int64_t count) const;
+};
+
+struct ModelOptions : MachineOptions {
+  std::string model;     ///< -m: folder, file, or a name under models/; empty = the bundled model
+  std::string adapter;   ///< folder of a LoRA adapter to add to the model; empty = none
+  std::string numerics;  ///< exact, release, fast; empty = by command and weights
+  std::string memory;    ///< upper bound of state, scratch and copied weights, with K, M, G; empty = none
 
   /// What --target, --threads, --memory, --no-pin and --numerics (if given) ask for.
   RuntimeOptions runtime() const;
@@ -59,6 +77,9 @@ struct OpenedModel {
 
   Context<float> context() const { return runtime->context(model->config()); }
 };
+
+/// "official naming, 87 tensors".
+std::string checkpoint_line(const Checkpoint& checkpoint);
 
 /// Opens the tokenizer first and then the weights, which take longer. Throws Error for a model that cannot be
 /// opened, Error(not_found) if the tokenizer is needed and there is none.

@@ -12,6 +12,7 @@
 #include "cli/progress_line.h"
 #include "cli/say.h"
 #include "model/convert.h"
+#include "model/read_config.h"
 #include "train/model_card.h"
 
 namespace fathom::cli {
@@ -19,7 +20,7 @@ namespace {
 
 struct ConvertArguments {
   std::string source, adapter, to, dtype, out, max_shard, card;
-  int threads = 0;
+  MachineOptions machine;
   bool no_mtp = false, force = false;
 };
 
@@ -38,21 +39,24 @@ void run(const ConvertArguments& arguments) {
   options.progress = byte_progress("converting");
   auto source = Checkpoint::open(resolve_model(arguments.source));
   for (const std::string& note : source->notes()) say("note: {}\n", note);
-  ThreadPool pool(ThreadPoolOptions{arguments.threads});
+  ThreadPool pool(arguments.machine.pool());
+  arguments.machine.say_threads(source->path().string() + ": " + checkpoint_line(*source), pool.threads());
   if (!arguments.adapter.empty()) {
     source = merge_adapter(std::move(source), read_adapter(arguments.adapter), pool);
+  }
+  // What is missing of the run shows before the work.
+  std::string card;
+  if (!arguments.card.empty()) {
+    const std::string dtype =
+        arguments.dtype.empty() ? "in the dtypes of " + arguments.source : arguments.dtype;
+    card = model_card(arguments.card, read_config(*source), dtype);
   }
   try {
     const ConvertReport report = convert(*source, arguments.out, pool, options);
     for (const std::string& note : report.notes) say("note: {}\n", note);
     fmt::print("{}: {} tensors, {}, {} matrices rounded\n", printable(arguments.out, 400), report.tensors,
                human_bytes(static_cast<double>(report.bytes)), report.rounded);
-    if (!arguments.card.empty()) {
-      const std::string dtype =
-          arguments.dtype.empty() ? "in the dtypes of " + arguments.source : arguments.dtype;
-      write_atomically(std::filesystem::path(arguments.out) / "README.md",
-                       model_card(arguments.card, ModelConfig::parse(source->config_json()), dtype));
-    }
+    if (!card.empty()) write_atomically(std::filesystem::path(arguments.out) / "README.md", card);
   } catch (const Interrupted&) {
     say("\nfathom: interrupted, {} was not written\n", printable(arguments.out, 400));
     throw ExitStatus{130};
@@ -85,8 +89,7 @@ void register_convert(CLI::App& app) {
       "Folder of the run that trained it: README.md says how, on what, and what its eval*.json found");
   command->add_flag("--no-mtp", arguments->no_mtp, "Leave draft layers out");
   command->add_option("--max-shard-size", arguments->max_shard, "Bytes of a weight file, e.g. 2G (5G)");
-  command->add_option("--threads", arguments->threads, "Threads (0: one per CPU)")
-      ->check(CLI::Range(0, 1024));
+  arguments->machine.add_threads_to(*command);
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -8,7 +8,10 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/data_generators.h"
+#include "cli/number_checks.h"
+#include "cli/output_path.h"
 #include "cli/prompt_input.h"
+#include "cli/say.h"
 #include "train/prepare.h"
 
 namespace fathom::cli {
@@ -18,10 +21,12 @@ struct DataArguments {
   std::vector<std::string> files;
   std::string tokenizer, out, generation, licence;
   PrepareOptions prepare;
+  MachineOptions machine;
   bool json = false;
 };
 
 void run(const DataArguments& arguments) {
+  check_output_folder(arguments.out);
   constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;
   const std::filesystem::path model =
       arguments.tokenizer.ends_with(".json")
@@ -29,6 +34,8 @@ void run(const DataArguments& arguments) {
           : model_folder(resolve_model(arguments.tokenizer)) / "tokenizer.json";
   const std::string text = read_text(model, kMaxTokenizerBytes);
   const auto tokenizer = Tokenizer::from_json(text, model.string());
+  if (arguments.machine.verbose)
+    say("fathom: {}: a tokenizer of {} tokens\n", printable(model.string(), 400), tokenizer->vocab_size());
   PrepareOptions options = arguments.prepare;
   options.licence = arguments.licence;
   if (!arguments.generation.empty()) options.generation = parse_generation(arguments.generation);
@@ -62,10 +69,11 @@ void register_data(CLI::App& app) {
                    "Cut longer texts at a blank line (4096)")
       ->check(CLI::Range(int64_t{128}, int64_t{1} << 24));
   command->add_option("--validation", arguments->prepare.validation, "Share of documents held out (0.02)")
-      ->check(CLI::Range(0.0, 0.5));
+      ->check(finite_number(0, 0.5));
   command->add_option("--generation", arguments->generation, "Prompt encoding: 2026-04 (default) or 2026-08");
   command->add_option("--licence", arguments->licence, "Licence of the sources, for data.json");
   command->add_flag("--json", arguments->json, "Print data.json");
+  arguments->machine.add_verbose_to(*command);
   add_data_generators(*command);
   command->callback([arguments, command] {
     if (!command->get_subcommands().empty()) return;  // it has run

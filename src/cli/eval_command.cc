@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/output_path.h"
 #include "cli/progress_line.h"
 #include "cli/say.h"
 #include "engine/inspect_text.h"
@@ -189,6 +190,8 @@ void run(EvalArguments arguments) {
   if (!arguments.tasks.empty() && arguments.tasks != "all")
     evaluation.tasks = parse_task_list(arguments.tasks);
   evaluation.held_out = !arguments.trained;
+  check_output_file(arguments.svg);
+  check_output_file(arguments.answers);
   const bool tasks = !arguments.tasks.empty() || (arguments.needle.empty() && arguments.text.empty());
   const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact, TokenizerUse::needed);
   const Tokenizer& tokenizer = *model.tokenizer;

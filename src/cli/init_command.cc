@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/common_options.h"
 #include "cli/number_checks.h"
 #include "cli/progress_line.h"
 #include "model/synthetic.h"
@@ -16,7 +17,7 @@ namespace {
 struct InitArguments {
   std::string preset, config, dtype, out;
   uint64_t seed = 0;
-  int threads = 0;
+  MachineOptions machine;
   bool sparse = false;
 };
 
@@ -40,7 +41,8 @@ void run(const InitArguments& arguments) {
     // The writer takes its files away when an exception passes.
     if (!show(done, total)) throw ExitStatus{130};
   };
-  ThreadPool pool(ThreadPoolOptions{arguments.threads});
+  ThreadPool pool(arguments.machine.pool());
+  arguments.machine.say_threads(arguments.out, pool.threads());
   write_synthetic(arguments.out, config, pool, options);
   // Holes are not written, so the line of progress may not have ended by itself.
   show(bytes, bytes);
@@ -65,8 +67,7 @@ void register_init(CLI::App& app) {
   command->add_flag("--sparse", arguments->sparse,
                     "Leave large matrices as holes: they read as zeros and take no disk");
   command->add_option("--out", arguments->out, "Folder to write")->required();
-  command->add_option("--threads", arguments->threads, "Threads (0: one per CPU)")
-      ->check(CLI::Range(0, 1024));
+  arguments->machine.add_threads_to(*command);
   command->callback([arguments] {
     if (arguments->preset.empty() == arguments->config.empty())
       throw CLI::ValidationError("init", "expected --preset or --config");

@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/output_path.h"
 #include "cli/progress_line.h"
+#include "cli/say.h"
 #include "cli/standard_input.h"
 #include "engine/chat_setup.h"
 #include "engine/inspect.h"
@@ -19,11 +21,14 @@ namespace {
 
 struct InspectArguments {
   std::string model;
+  MachineOptions machine;
   bool json = false, tensors = false, check = false;
 };
 
 void inspect_checkpoint(const InspectArguments& arguments) {
   const auto checkpoint = Checkpoint::open(resolve_model(arguments.model));
+  if (arguments.machine.verbose)
+    say("fathom: {}: {}\n", printable(checkpoint->path().string(), 400), checkpoint_line(*checkpoint));
   InspectOptions options;
   if (arguments.check) options.most_scale_bytes = -1;
   const Inspection inspection = inspect(*checkpoint, options);
@@ -53,6 +58,7 @@ struct Reports {
 };
 
 void inspect_text(const ChoiceArguments& arguments, const Reports& reports) {
+  check_output_file(arguments.svg);
   const std::string prompt = text_of(arguments);
   const OpenedModel model = open_model(arguments.model, DefaultNumerics::exact, TokenizerUse::needed);
   const auto ids = raw_prompt(*model.tokenizer, prompt, model.model->config().bos_token_id);
@@ -90,6 +96,7 @@ void register_inspect(CLI::App& app) {
   command->add_flag("--tensors", arguments->tensors, "List every tensor");
   command->add_flag("--check", arguments->check, "Check every scale, however many there are");
   command->add_flag("--json", arguments->json, "JSON, with every tensor");
+  arguments->machine.add_verbose_to(*command);
   command->require_subcommand(0, 1);
   add_choices(*command, "routing",
               "Tokens, and kinds of them, that each expert of each layer handled for a text",

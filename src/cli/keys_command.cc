@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/number_checks.h"
 #include "server/service/keys.h"
 
 namespace fathom::cli {
@@ -39,7 +40,7 @@ void register_keys(CLI::App& app) {
   command->add_option("--priority", arguments->priority, "the highest that it is given (default: high)")
       ->check(CLI::IsMember({"high", "normal", "low"}));
   command->add_option("--balance", arguments->balance, "what it may spend in all, with a ledger")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(finite_number(0, 1e6));
   command->callback([arguments] {
     server::KeyEntry& e = arguments->entry;
     if (!arguments->scopes.empty()) {

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/json_output.h"
+#include "cli/output_path.h"
 #include "engine/recorder.h"
 
 namespace fathom::cli {
@@ -39,6 +40,7 @@ void add_layers(const SequenceRecord& record, const ModelConfig& config, int64_t
 }
 
 void run(const LogitsOptions& options) {
+  check_output_file(options.out);
   const auto lists = read_id_lists(options.ids);
   const OpenedModel model = open_model(options.model, DefaultNumerics::exact);
   const ModelConfig& config = model.model->config();

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/common_options.h"
 #include "cli/prompt_input.h"
 #include "server/api/offline.h"
 #include "text/encoding_lines.h"
@@ -19,6 +20,7 @@ struct ParseArguments {
 };
 
 void run_parse(const ParseArguments& arguments) {
+  if (!arguments.model.empty()) (void)resolve_model(arguments.model);  // a mistyped one must not go unseen
   if (arguments.streams) return answer_lines(arguments.file, server::parse_stream_line);
   const ThinkingMode mode = parse_thinking_mode(arguments.mode);
   if (arguments.jsonl) {
@@ -45,7 +47,7 @@ void register_parse(CLI::App& app) {
       "--streams", arguments->streams,
       "a line {\"api\", \"request\", \"deltas\", \"finish\"} to a line {\"events\", \"final\"}");
   command->add_flag("--strict", arguments->strict, "refuse what the official parser refuses");
-  command->add_option("-m,--model", arguments->model, "a model folder; all generations are parsed alike");
+  command->add_option("-m,--model", arguments->model, "a model; it must be there, all are parsed alike");
   command->add_option("--thinking-mode", arguments->mode, "chat or thinking (default)")
       ->check(CLI::IsMember({"chat", "thinking"}));
   command->callback([arguments] { run_parse(*arguments); });

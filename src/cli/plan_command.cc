@@ -10,7 +10,9 @@
 #include "base/thread_pool.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/interrupt.h"
 #include "cli/number_checks.h"
+#include "cli/output_path.h"
 #include "cli/plan_training.h"
 #include "engine/machine_measure.h"
 #include "engine/plan_report.h"
@@ -22,9 +24,9 @@ namespace {
 
 struct PlanArguments {
   std::vector<std::string> models, contexts;
-  std::string svg, bandwidth, peak, target, price_table;
+  std::string svg, bandwidth, peak, price_table;
   double price_per_hour = 0;
-  int threads = 0;
+  MachineOptions machine;
   bool json = false, measure = false, train = false;
   TrainingPlanArguments training;
 };
@@ -35,9 +37,9 @@ PlanOptions options_of(const PlanArguments& arguments) {
   PlanOptions options;
   for (const std::string& text : arguments.contexts) {
     const double value = scaled_number(text, "--context", 1024);
-    if (value > static_cast<double>(kMaxPlanContext) || value != std::floor(value)) {
+    if (value < 1 || value > static_cast<double>(kMaxPlanContext) || value != std::floor(value)) {
       throw CLI::ValidationError(
-          "--context", fmt::format("expected whole tokens up to {}, found {}", kMaxPlanContext, text));
+          "--context", fmt::format("expected whole tokens from 1 to {}, found {}", kMaxPlanContext, text));
     }
     options.contexts.push_back(static_cast<int64_t>(value));
   }
@@ -65,9 +67,12 @@ CostModel model_named(const std::string& name) {
 }
 
 MachineMeasure measured(const PlanArguments& arguments) {
-  ThreadPool pool(arguments.threads);
-  return measure_machine(pool,
-                         arguments.target.empty() ? detect_target() : target_from_name(arguments.target));
+  ThreadPool pool(arguments.machine.pool());
+  MeasureOptions options;
+  options.poll = check_interrupt;
+  const Target target = arguments.machine.target_or_best();
+  arguments.machine.say_machine("measuring", target, pool.threads());
+  return measure_machine(pool, target, options);
 }
 
 void run_training_plan(const PlanArguments& arguments) {
@@ -94,6 +99,7 @@ void run_plan(const PlanArguments& arguments) {
   if (arguments.train) return run_training_plan(arguments);
   PlanOptions options = options_of(arguments);
   if (!arguments.price_table.empty()) options.prices = read_price_file(arguments.price_table);
+  check_output_file(arguments.svg);
   std::vector<CostModel> models;
   for (const std::string& each : arguments.models) models.push_back(model_named(each));
   if (models.empty()) {
@@ -123,16 +129,17 @@ void register_plan(CLI::App& app) {
   auto* bandwidth =
       command->add_option("--bandwidth", arguments->bandwidth, "bytes read per second, as 3.35T");
   auto* peak = command->add_option("--peak", arguments->peak, "FLOP per second, as 1P");
-  command->add_flag("--measure", arguments->measure, "measure both on this machine")
-      ->excludes(bandwidth, peak);
+  auto* measure = command->add_flag("--measure", arguments->measure, "measure both on this machine")
+                      ->excludes(bandwidth, peak);
   command->add_option("--price-per-hour", arguments->price_per_hour, "of the machine, any currency")
       ->check(finite_number(0, kMostPerHour));
   command->add_option("--price-table", arguments->price_table,
                       "JSON with prices of one's own: {\"currency\", \"models\": {NAME: {\"hit\", \"miss\", "
                       "\"output\"}}}, per 1M tokens");
-  command->add_option("--threads", arguments->threads, "threads that --measure uses")
-      ->check(CLI::Range(0, 4096));
-  command->add_option("--target", arguments->target, "instruction set that --measure uses: plain, avx2, ...");
+  arguments->machine.add_threads_to(*command);
+  arguments->machine.add_target_to(*command);
+  for (const char* name : {"--threads", "--no-pin", "--verbose", "--target"})
+    command->get_option(name)->needs(measure);  // nothing else runs
   auto* train = command->add_flag(
       "--train", arguments->train,
       "what training takes: of a recipe, or of a model (a preset, v3, a checkpoint) with --tokens");

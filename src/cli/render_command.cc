@@ -5,7 +5,9 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/common_options.h"
 #include "cli/prompt_input.h"
+#include "cli/say.h"
 #include "server/api/offline.h"
 #include "text/encoding_lines.h"
 
@@ -14,12 +16,14 @@ namespace {
 
 struct RenderArguments {
   std::string file, model, generation, mode = "thinking", effort;
+  MachineOptions machine;
   bool keep_thinking = false, no_bos = false, jsonl = false, requests = false;
 };
 
 void run_render(const RenderArguments& arguments) {
   if (arguments.requests) return answer_lines(arguments.file, server::render_request_line);
   const Generation generation = choose_generation(arguments.generation, arguments.model);
+  if (arguments.machine.verbose) say("fathom: prompt encoding of {}\n", name(generation));
   EncodeOptions options;
   options.thinking_mode = parse_thinking_mode(arguments.mode);
   options.drop_thinking = !arguments.keep_thinking;
@@ -57,6 +61,7 @@ void register_render(CLI::App& app) {
   command->add_option("--effort", arguments->effort, "high or max; 2026-08 also low");
   command->add_flag("--keep-thinking", arguments->keep_thinking, "keep the reasoning of earlier turns");
   command->add_flag("--no-bos", arguments->no_bos, "no begin-of-sentence token");
+  arguments->machine.add_verbose_to(*command);
   command->callback([arguments] { run_render(*arguments); });
 }
 

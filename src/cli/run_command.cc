@@ -32,15 +32,16 @@ nlohmann::ordered_json to_json(const RunOptions& options, const OpenedModel& mod
   Json out;
   out["ids"] = r.ids;
   out["text"] = r.text;
+  // Without chat encoding nothing is taken apart: all of the text is content.
+  out["reasoning_content"] = options.raw ? std::string() : r.completion.reasoning_content;
+  out["content"] = options.raw ? r.text : r.completion.content;
+  Json calls = Json::array();
   if (!options.raw) {
-    out["reasoning_content"] = r.completion.reasoning_content;
-    out["content"] = r.completion.content;
-    Json calls = Json::array();
     for (const ToolCall& call : r.completion.tool_calls) {
       calls.push_back({{"name", call.name}, {"arguments", call.arguments}});
     }
-    out["tool_calls"] = calls;
   }
+  out["tool_calls"] = calls;
   out["finish_reason"] = name(r.finish);
   if (r.stop_string) out["stop"] = *r.stop_string;
   const int64_t written = r.answer_tokens(stop_tokens);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <thread>
 
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/number_checks.h"
 #include "cli/price_options.h"
 #include "cli/say.h"
 #include "cli/serve_models.h"
@@ -140,10 +142,28 @@ void refuse_empty_names(CLI::App& command) {
   }
 }
 
+// A mistyped path must not become a tree of folders somewhere else.
+void refuse_missing_folders(const ServeArguments& arguments) {
+  const auto check = [](const char* option, const std::string& path) {
+    std::filesystem::path name = path;
+    if (name.filename().empty()) name = name.parent_path();  // "states/"
+    const std::filesystem::path folder = name.parent_path();
+    std::error_code error;
+    if (path.empty() || folder.empty() || std::filesystem::is_directory(folder, error)) return;
+    fail(ErrorCode::not_found, "{}: expected a folder {} to write into, found none", option,
+         printable(folder.string(), 400));
+  };
+  if (arguments.log != "-" && arguments.log != "none") check("log", arguments.log);
+  check("ledger", arguments.ledger);
+  check("store", arguments.store);
+  check("cache-dir", arguments.models.cache_dir);
+}
+
 void serve(CLI::App& command, ServeArguments& arguments) {
   read_environment(command);
   read_config(command, arguments.config);
   refuse_empty_names(command);
+  refuse_missing_folders(arguments);
   const bool loopback = server::is_loopback(arguments.host);
   if (!loopback && arguments.keys.empty() && !arguments.no_auth) {
     bad_input("host: expected a loopback address, --keys or --no-auth, found {} for everybody",
@@ -232,7 +252,7 @@ void register_serve(CLI::App& app) {
                       "SQLite file of stored responses (default: in memory, until the server ends)");
   command
       ->add_option("--store-ttl", arguments->store_ttl, "seconds that a response is stored (default: a day)")
-      ->check(CLI::Range(1.0, 1e9));
+      ->check(finite_number(1, 1e9));
   command->add_option("--store-size", arguments->store_size,
                       "most bytes of stored responses; the oldest go first (default: 1G)");
   command->add_flag("--no-store", arguments->no_store, "store no responses");
@@ -247,11 +267,11 @@ void register_serve(CLI::App& app) {
   command
       ->add_option("--queue-seconds", arguments->models.queue_seconds,
                    "longest wait of a request in the queue (default: 600)")
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(finite_number(0.001, 1e6));
   command
       ->add_option("--max-seconds", arguments->models.max_seconds,
                    "longest time of an answer, its wait included; 0: any (default: 0)")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(finite_number(0, 1e6));
   command->add_option("--max-body", arguments->max_body, "largest request body (default: 64M)");
   command->add_option("--max-connections", arguments->max_connections, "connections at once")
       ->check(CLI::Range(1, 1000000));

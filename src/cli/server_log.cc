@@ -5,7 +5,10 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <utility>
+
 #include "base/error.h"
+#include "cli/say.h"
 
 namespace fathom::cli {
 namespace {
@@ -34,7 +37,12 @@ ServerLog::ServerLog(const std::string& path) : state_(std::make_unique<State>()
                                                           spdlog::async_overflow_policy::overrun_oldest);
   state_->logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
                               spdlog::pattern_time_type::utc);
-  state_->logger->set_error_handler([](const std::string&) {});  // a log that is full stops no answer
+  // A log that is full stops no answer; that lines are lost is said once.
+  state_->logger->set_error_handler(
+      [shown = printable(path, 400), told = false](const std::string& error) mutable {
+        if (!std::exchange(told, true))
+          say("fathom: log {}: lines are lost: {}\n", shown, printable(error, 400));
+      });
   state_->logger->flush_on(spdlog::level::info);
 }
 

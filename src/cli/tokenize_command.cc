@@ -14,6 +14,7 @@
 #include "base/json_reader.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/say.h"
 #include "cli/standard_input.h"
 
 namespace fathom::cli {
@@ -24,8 +25,17 @@ constexpr size_t kMaxIds = size_t{1} << 28;
 
 struct TokenizeArguments {
   std::string file, model;
+  MachineOptions machine;
   bool no_special = false, jsonl = false;
 };
+
+std::shared_ptr<const Tokenizer> tokenizer_of(const TokenizeArguments& arguments) {
+  const std::filesystem::path path = resolve_model(arguments.model);
+  auto tokenizer = open_tokenizer(path);
+  if (arguments.machine.verbose)
+    say("fathom: {}: a tokenizer of {} tokens\n", printable(path.string(), 400), tokenizer->vocab_size());
+  return tokenizer;
+}
 
 std::vector<int32_t> ids_of(const nlohmann::json& list, const std::string& path) {
   std::vector<int32_t> ids;
@@ -57,7 +67,7 @@ void answer_lines(const TokenizeArguments& arguments,
 }
 
 void run_tokenize(const TokenizeArguments& arguments) {
-  const auto tokenizer = open_tokenizer(resolve_model(arguments.model));
+  const auto tokenizer = tokenizer_of(arguments);
   const auto list_of = [&](std::string_view text) {
     return fmt::format("[{}]", fmt::join(tokenizer->encode(text, !arguments.no_special), ","));
   };
@@ -68,7 +78,7 @@ void run_tokenize(const TokenizeArguments& arguments) {
 }
 
 void run_detokenize(const TokenizeArguments& arguments) {
-  const auto tokenizer = open_tokenizer(resolve_model(arguments.model));
+  const auto tokenizer = tokenizer_of(arguments);
   if (!arguments.jsonl) {
     const auto list =
         in_context("ids", [&] { return parse_json(input_of(arguments), kMaxDepth, kMaxInputBytes); });
@@ -90,19 +100,23 @@ void add_command(CLI::App& app, const char* name, const char* what, const char* 
                       "a model, its folder, or a tokenizer.json; default: the bundled model");
   command->add_flag("--jsonl", arguments->jsonl, lines);
   command->add_flag("--no-special", arguments->no_special, no_special);
-  command->callback([arguments, run] { run(*arguments); });
+  arguments->machine.add_verbose_to(*command);
+  command->callback([arguments, run] {
+    if (arguments->file == "-") arguments->file.clear();  // standard input, as without a name
+    run(*arguments);
+  });
 }
 
 }  // namespace
 
 void register_tokenize(CLI::App& app) {
   add_command(app, "tokenize", "text to token ids (a JSON list), without a begin-of-sentence token",
-              "the text; default: standard input", "a line {\"text\"} to a line {\"ids\"}",
+              "the text (- = standard input, the default)", "a line {\"text\"} to a line {\"ids\"}",
               "special strings are plain text", run_tokenize);
 }
 
 void register_detokenize(CLI::App& app) {
-  add_command(app, "detokenize", "token ids to text", "a JSON list of ids; default: standard input",
+  add_command(app, "detokenize", "token ids to text", "a JSON list of ids (- = standard input, the default)",
               "a line {\"ids\"} to a line {\"text\"}", "leave out special tokens", run_detokenize);
 }
 

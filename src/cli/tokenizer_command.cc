@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/output_path.h"
 #include "cli/progress_line.h"
 #include "cli/say.h"
 #include "text/corpus.h"
@@ -19,7 +21,7 @@ struct TokenizerArguments {
   std::vector<std::string> files;
   std::string out;
   TokenizerTrainOptions train;
-  int threads = 0;
+  MachineOptions machine;
   bool jsonl = false, json = false;
 };
 
@@ -67,7 +69,10 @@ void report(const TrainedTokenizer& t, double seconds, const TokenizerArguments&
 
 void run(const TokenizerArguments& arguments) {
   const auto start = std::chrono::steady_clock::now();
-  ThreadPool pool(arguments.threads);
+  std::filesystem::path(arguments.out).extension() == ".json" ? check_output_file(arguments.out)
+                                                              : check_output_folder(arguments.out);
+  ThreadPool pool(arguments.machine.pool());
+  arguments.machine.say_threads(arguments.out, pool.threads());
   TokenizerTrainer trainer(arguments.train, pool);
   for (const std::string& file : arguments.files) {
     const auto format = arguments.jsonl ? CorpusFormat::jsonl : CorpusFormat::automatic;
@@ -107,7 +112,7 @@ void register_tokenizer(CLI::App& app) {
   command->add_option("--added", arguments->train.added, "A further added token (repeat for several)")
       ->type_name("TEXT")
       ->allow_extra_args(false);
-  command->add_option("--threads", arguments->threads, "0 = one for each CPU")->check(CLI::Range(0, 1024));
+  arguments->machine.add_threads_to(*command);
   command->add_flag("--jsonl", arguments->jsonl, "All files are JSON lines, whatever their names");
   command->add_flag("--json", arguments->json, "Report as JSON");
   command->callback([arguments] { run(*arguments); });

@@ -31,11 +31,11 @@ namespace fs = std::filesystem;
 constexpr int64_t kMaxRecipeBytes = int64_t{16} << 20;
 
 struct TrainArguments {
-  std::string recipe, out, resume, from, optimizer, target, memory, inject;
+  std::string recipe, out, resume, from, optimizer, memory, inject;
   std::vector<std::string> data, set;
   int64_t steps = 0;
-  int threads = 0;
-  bool no_pin = false, dry_run = false, no_release = false;
+  MachineOptions machine;
+  bool dry_run = false, no_release = false;
 };
 
 // What the shortcut flags say, as overrides; before those of --set.
@@ -145,9 +145,10 @@ std::shared_ptr<const Speech> speech_of(TrainingSession& session) {
 
 void run(const TrainArguments& a) {
   RuntimeOptions runtime_options;
-  runtime_options.pool = {a.threads, !a.no_pin};
-  if (!a.target.empty()) runtime_options.target = target_from_name(a.target);
+  runtime_options.pool = a.machine.pool();
+  runtime_options.target = a.machine.target_or_best();
   Runtime<float> runtime(runtime_options);
+  a.machine.say_machine(a.resume.empty() ? a.recipe : a.resume, runtime.target(), runtime.threads());
 
   std::unique_ptr<TrainingSession> session;
   if (!a.resume.empty()) {
@@ -224,12 +225,11 @@ void register_train(CLI::App& app) {
       ->check(CLI::IsMember({"muon", "adamw"}));
   command->add_option("--set", a->set, "Override a field of the recipe: stages.0.steps=100")
       ->type_name("PATH=VALUE");
-  command->add_option("--threads", a->threads, "Threads (0: one per CPU)")->check(CLI::Range(0, 1024));
-  command->add_option("--target", a->target, "Instruction set: plain, avx2, avx512, avx512_bf16");
+  a->machine.add_threads_to(*command);
+  a->machine.add_target_to(*command);
   command->add_option("--memory", a->memory,
                       "Refuse a run that takes more than this (default: what is available)");
   command->add_option("--inject", a->inject, "Faults, to see them handled: nan@40,spike@50x3,kill@70");
-  command->add_flag("--no-pin", a->no_pin, "Leave threads to the scheduler");
   command->add_flag("--dry-run", a->dry_run, "Check everything, prepare the data, train nothing");
   command->add_flag("--no-release", a->no_release, "Do not write the run's model/ at the end");
   command->callback([a] {

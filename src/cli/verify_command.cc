@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/common_options.h"
 #include "cli/say.h"
 #include "engine/verify/verify.h"
 #include "train/training_verify.h"
@@ -20,9 +21,9 @@ namespace fs = std::filesystem;
 
 struct VerifyArguments {
   std::vector<std::string> folders;
-  std::string model, target;
-  int threads = 0;
-  bool no_pin = false, full = false, double_model = false, json = false;
+  std::string model;
+  MachineOptions machine;
+  bool full = false, double_model = false, json = false;
 };
 
 // What one argument led to: its folders, and the files that lie beside them.
@@ -33,9 +34,9 @@ struct Checked {
 
 VerifyOptions options_of(const VerifyArguments& arguments) {
   VerifyOptions options;
-  if (!arguments.target.empty()) options.target = target_from_name(arguments.target);
-  options.threads = arguments.threads;
-  options.pin = !arguments.no_pin;
+  options.target = arguments.machine.target_or_best();
+  options.threads = arguments.machine.threads;
+  options.pin = !arguments.machine.no_pin;
   options.full = arguments.full;
   options.double_model = arguments.double_model;
   options.model = arguments.model;
@@ -91,7 +92,8 @@ void add(TrainingChecks checks, VerifyReport& report) {
   for (const std::string& file : checks.used) std::erase(report.not_checked, file);
 }
 
-Checked check(const std::string& argument, const VerifyOptions& options, bool print) {
+Checked check(const std::string& argument, const VerifyOptions& options, const MachineOptions& machine,
+              bool print) {
   Checked out;
   const fs::path path = argument;
   const std::vector<fs::path> folders = verify_folders(path);
@@ -102,6 +104,10 @@ Checked check(const std::string& argument, const VerifyOptions& options, bool pr
               printable(argument, 400));
   }
   for (const fs::path& folder : folders) {
+    if (machine.verbose) {  // the pool says how many threads 0 stands for
+      const ThreadPool pool(machine.pool());
+      machine.say_machine(folder.string(), machine.target_or_best(), pool.threads());
+    }
     out.reports.push_back(verify_folder(folder, options));
     if (out.reports.back().layout == "fp32") {
       ThreadPool pool(ThreadPoolOptions{options.threads, options.pin});
@@ -130,7 +136,7 @@ void run_verify(const VerifyArguments& arguments) {
   nlohmann::ordered_json not_checked = nlohmann::ordered_json::array();
   int64_t folders = 0, quantities = 0, failed = 0, empty = 0;
   for (const std::string& argument : arguments.folders) {
-    const Checked checked = check(argument, options, !arguments.json);
+    const Checked checked = check(argument, options, arguments.machine, !arguments.json);
     for (const VerifyReport& report : checked.reports) {
       ++folders;
       empty += report.items.empty();
@@ -171,12 +177,11 @@ void register_verify(CLI::App& app) {
       ->add_option("folders", arguments->folders,
                    "folders of vectors (layouts of tests/golden), models, or folders of such folders")
       ->required();
-  command->add_option("-m", arguments->model, "model of a folder that holds vectors only");
+  command->add_option("-m,--model", arguments->model, "model of a folder that holds vectors only");
   command->add_flag("--full", arguments->full, "also what takes minutes: every problem of a trained model");
   command->add_flag("--double", arguments->double_model, "run exact numerics in double precision");
-  command->add_option("--threads", arguments->threads, "0: one per CPU")->check(CLI::Range(0, 4096));
-  command->add_flag("--no-pin", arguments->no_pin, "do not pin threads to CPUs");
-  command->add_option("--target", arguments->target, "instruction set: plain, avx2, avx512, avx512_bf16");
+  arguments->machine.add_threads_to(*command);
+  arguments->machine.add_target_to(*command);
   command->add_flag("--json", arguments->json, "JSON instead of the table");
   command->callback([arguments] { run_verify(*arguments); });
 }

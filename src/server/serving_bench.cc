@@ -160,7 +160,7 @@ class Bench {
         if (way.cpu == 0 || spent < way.cpu) way.cpu = spent;
       });
     }
-    const auto rounds = bench::interleaved(things, options_.seconds);
+    const auto rounds = bench::interleaved(things, options_.seconds, options_.poll());
     const auto all = static_cast<double>(kAnswers * tokens_);
     for (size_t i = 0; i < ways.size(); ++i) {
       bench::Figure f{fmt::format("{} at once, {}", kAnswers, ways[i].name), "tokens/s",

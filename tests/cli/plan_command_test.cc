@@ -137,6 +137,7 @@ TEST_CASE("what is refused") {
   CHECK_THROWS_AS(plan("v5"), Error);
   CHECK_THROWS_AS(plan("--price-table /no/such/file"), Error);
   for (const char* line : {"--context x",
+                           "--context 0",
                            "--context -1",
                            "--context 1.5",
                            "--context 1P",

@@ -51,6 +51,16 @@ TEST_CASE("--json has every part") {
   CHECK(json["stats"]["kv_bytes"].get<int64_t>() > 0);
 }
 
+TEST_CASE("--json --raw has the same members: all of the text is content") {
+  const auto r = run_fathom({"run", "--json", "--raw", "--max-tokens", "5", "-p", "Once upon a time"});
+  REQUIRE(r.status == 0);
+  const auto json = nlohmann::json::parse(r.out);
+  CHECK(json["content"] == json["text"]);
+  CHECK(!json["text"].get<std::string>().empty());
+  CHECK(json["reasoning_content"] == "");
+  CHECK(json["tool_calls"] == nlohmann::json::array());
+}
+
 TEST_CASE("the same seed gives the same answer, another seed another") {
   const std::vector<std::string> base = {
       "run", "--raw", "-p", "Once upon a time", "--temperature", "1", "--max-tokens", "40", "--seed"};
@@ -112,7 +122,11 @@ TEST_CASE("Ctrl-C ends a command that has nothing to put away") {
 
 TEST_CASE("usage: status 2") {
   CHECK(run_fathom({}).status == 2);
-  CHECK(run_fathom({"nonsense"}).status == 2);
+  const auto unknown = run_fathom({"nosuch", "--flag"});
+  CHECK(unknown.status == 2);
+  CHECK(unknown.err == "fathom: expected a command, found 'nosuch'\nTry 'fathom --help'.\n");
+  CHECK(run_fathom({"tokenizer", "nosuch"}).err ==
+        "fathom: expected a command, found 'nosuch'\nTry 'fathom tokenizer --help'.\n");
   CHECK(run_fathom({"run", "--no-such-flag"}).status == 2);
   CHECK(run_fathom({"run", "--threads", "many"}).status == 2);
   CHECK(run_fathom({"--help"}).status == 0);
@@ -135,6 +149,12 @@ TEST_CASE("numbers that overflow, are negative or none: status 2, one line that 
            {"plan", "--price-per-hour", "inf", "--peak", "1P"},
            {"plan", "--price-per-hour", "-1", "--peak", "1P"},
            {"plan", "--price-per-hour", "1e300", "--peak", "1P"},
+           {"bench", "--seconds", "nan"},
+           {"serve", "--queue-seconds", "nan"},
+           {"serve", "--max-seconds", "nan"},
+           {"serve", "--store-ttl", "nan"},
+           {"keys", "--balance", "nan", "/tmp/fathom_never", "x"},
+           {"data", "--validation", "nan", "--out", "/tmp/fathom_never", "README.md"},
        }) {
     CAPTURE(args);
     const auto r = run_fathom(args);

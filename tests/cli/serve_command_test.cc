@@ -5,10 +5,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "cli/server_log.h"
 #include "tests/cli/program.h"
 #include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
@@ -121,4 +124,35 @@ TEST_CASE("settings that are no good are named") {
   const std::string other =
       serve(R"({"currency": "EUR", "models": {"x": {"hit": 1, "miss": 1, "output": 1}}})");
   CHECK(other.find("prices.models: expected a price of 'nano'") != std::string::npos);
+}
+
+TEST_CASE("folders that are missing are named, and not made") {
+  const test::TempFolder folder;
+  for (const std::string option : {"log", "ledger", "store", "cache-dir"}) {
+    CAPTURE(option);
+    const auto r = test::run_fathom(
+        {"serve", "-m", "v4-10m", "--port", "0", "--" + option, (folder / "no/such").string()});
+    CHECK(r.status == 1);
+    CHECK(r.err == "fathom: " + option + ": expected a folder " + (folder / "no").string() +
+                       " to write into, found none\n");
+    CHECK(!std::filesystem::exists(folder / "no"));
+  }
+}
+
+TEST_CASE("a log that is full is said once") {
+  const test::TempFolder folder;
+  const std::string err = (folder / "err").string();
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(open(err.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
+    {
+      cli::ServerLog log("/dev/full");
+      for (int i = 0; i < 3; ++i) log.write({});
+    }
+    _exit(0);
+  }
+  CHECK(test::wait_at_most(child, 60) == 0);
+  const std::string said = test::read_file(err);
+  CHECK_MESSAGE(said.starts_with("fathom: log /dev/full: lines are lost: "), said);
+  CHECK(std::count(said.begin(), said.end(), '\n') == 1);
 }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "tests/cli/program.h"
 
 namespace fathom {
 namespace {
@@ -98,6 +99,13 @@ TEST_CASE("plain text, with and without special strings") {
   CHECK(output_of("detokenize --no-special", plain.dump()) == text);
   CHECK(output_of("tokenize", "") == "[]\n");
   CHECK(output_of("detokenize", "[]").empty());
+}
+
+TEST_CASE("- is standard input, as for other commands") {
+  const auto ids = test::run_fathom({"tokenize", "-"}, "a");
+  CHECK(json::parse(ids.out) == json::parse(output_of("tokenize", "a")));
+  CHECK(test::run_fathom({"detokenize", "-"}, ids.out).out == "a");
+  CHECK(test::run_fathom({"tokenize", "--jsonl", "-"}, "{\"text\":\"\"}\n").out == "{\"ids\":[]}\n");
 }
 
 TEST_CASE("bad input is named") {

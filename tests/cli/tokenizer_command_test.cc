@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
+#include "tests/support/temp_folder.h"
 
 namespace fathom::test {
 namespace {
@@ -48,7 +49,8 @@ TEST_CASE("mistakes end in one line that says what was expected") {
     CHECK(result.out == "");
     return result.err;
   };
-  const std::string out = "/nonexistent/folder/x.json";
+  const TempFolder folder;
+  const std::string out = (folder / "x.json").string(), nowhere = "/nonexistent/folder/x.json";
   CHECK(fails({"-", "--out", out}, "", 1) == "fathom: standard input: expected text, found an empty file\n");
   CHECK(fails({"-", "--out", out}, "a\xff", 1) ==
         "fathom: standard input: expected UTF-8, found byte 0xff at byte 1\n");
@@ -57,7 +59,8 @@ TEST_CASE("mistakes end in one line that says what was expected") {
       fails({"-", "--out", out, "--vocab", "1000"}, "abc", 1).find("fathom: vocabulary: expected at most") ==
       0);
   CHECK(fails({"/nonexistent", "--out", out}, "", 1).find("fathom: /nonexistent: ") == 0);
-  CHECK(fails({"-", "--out", out, "--vocab", "274"}, "abc", 1).find("fathom: /nonexistent/folder/") == 0);
+  // Asked for before the texts are read.
+  CHECK(fails({"/nonexistent", "--out", nowhere}, "", 1).find("fathom: /nonexistent/folder/") == 0);
   CHECK(fails({"-", "--out", "/proc/x/y", "--vocab", "274"}, "abc", 1).find("fathom: /proc/x/y: ") == 0);
   CHECK(fails({kCorpus, "--out", out, "--digits", "2"}, "", 2).find("fathom: ") == 0);
   CHECK(fails({kCorpus}, "", 2).find("fathom: --out is required") == 0);
