@@ -12,6 +12,19 @@ constexpr int64_t kMaxChatBytes = int64_t{256} << 20;
 
 }  // namespace
 
+std::string chat_help(const std::string& own) {
+  return "/think off|low|high|max  how much to think\n"
+         "/system TEXT             the system message (empty: none)\n"
+         "/save FILE, /load FILE   the conversation as JSON\n" +
+         own +
+         "/stats                   figures of the last answer\n"
+         "/reasoning               the last thinking, unfolded\n"
+         "/clear                   a new conversation\n"
+         "/help, /exit\n"
+         "A line ending in \\ goes on in the next; \"\"\" begins and ends a block of lines. Ctrl-C stops an "
+         "answer.\n";
+}
+
 std::string argument_of(const std::string& line) {
   const size_t space = line.find_first_of(" \t");
   if (space == std::string::npos) return {};

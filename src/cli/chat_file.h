@@ -1,5 +1,5 @@
 #pragma once
-/// Conversations as files: what /save writes and /load reads.
+/// What the chats share: conversations as files (what /save writes and /load reads), the help, commands.
 
 #include <optional>
 #include <string>
@@ -19,6 +19,9 @@ struct SavedChat {
 int64_t save_chat(const std::string& path, const SavedChat& chat);
 /// Reads what save_chat() wrote, or any chat file. Throws Error.
 SavedChat load_chat(const std::string& path);
+
+/// What /help prints: the commands of every chat, and the line of a kind's own.
+std::string chat_help(const std::string& own);
 
 /// The words after a command's name; empty: none.
 std::string argument_of(const std::string& line);

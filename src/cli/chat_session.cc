@@ -32,18 +32,7 @@ std::string ChatSession::banner() const {
                      model_.runtime->threads() == 1 ? "" : "s", word(thinking_));
 }
 
-const char* ChatSession::help() {
-  return "/think off|low|high|max  how much to think\n"
-         "/system TEXT             the system message (empty: none)\n"
-         "/save FILE, /load FILE   the conversation as JSON\n"
-         "/ctx                     tokens and memory in use\n"
-         "/stats                   figures of the last answer\n"
-         "/reasoning               the last thinking, unfolded\n"
-         "/clear                   a new conversation\n"
-         "/help, /exit\n"
-         "A line ending in \\ goes on in the next; \"\"\" begins and ends a block of lines. Ctrl-C stops an "
-         "answer.\n";
-}
+std::string ChatSession::help() { return chat_help("/ctx                     tokens and memory in use\n"); }
 
 std::vector<ChatMessage> ChatSession::prompt_messages() const {
   std::vector<ChatMessage> all;

@@ -25,7 +25,7 @@ class ChatSession {
   const std::vector<ChatMessage>& messages() const { return messages_; }
   /// Model, numerics and think mode in one line.
   std::string banner() const;
-  static const char* help();
+  static std::string help();
 
  private:
   std::vector<ChatMessage> prompt_messages() const;

@@ -139,17 +139,8 @@ std::string RemoteChat::banner() const {
                      remote_.think.value_or("as the server has it"));
 }
 
-const char* RemoteChat::help() {
-  return "/think off|low|high|max  how much to think\n"
-         "/system TEXT             the system message (empty: none)\n"
-         "/save FILE, /load FILE   the conversation as JSON\n"
-         "/models, /model NAME     what the server offers; another one\n"
-         "/stats                   figures of the last answer\n"
-         "/reasoning               the last thinking, unfolded\n"
-         "/clear                   a new conversation\n"
-         "/help, /exit\n"
-         "A line ending in \\ goes on in the next; \"\"\" begins and ends a block of lines. Ctrl-C stops an "
-         "answer.\n";
+std::string RemoteChat::help() {
+  return chat_help("/models, /model NAME     what the server offers; another one\n");
 }
 
 void RemoteChat::set_think(const std::string& word) {

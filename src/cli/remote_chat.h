@@ -32,7 +32,7 @@ class RemoteChat {
   bool command(const std::string& line);
   void answer(const std::string& text, bool terminal);
   std::string banner() const;
-  static const char* help();
+  static std::string help();
 
  private:
   std::vector<std::string> models() const;
