@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -58,6 +59,10 @@ void run(const ScoreArguments& arguments) {
   if (s.tokens < std::ssize(ids)) {
     say("\nfathom: interrupted after {} of {} tokens\n", s.tokens, ids.size());
     throw ExitStatus{130};
+  }
+  if (!std::isfinite(s.nll)) {
+    bad_input("{}: expected finite logits, found NaN or infinity: a weight may be none",
+              printable(model.path.string(), 400));
   }
   const auto bytes = static_cast<int64_t>(text.size());
   if (arguments.json) return print_json(s, bytes, seconds, arguments, model);

@@ -210,6 +210,20 @@ TEST_CASE("values that are no numbers") {
   }
 }
 
+TEST_CASE("a text is not scored by a model whose matrix has a value that is no number") {
+  const fs::path source = fs::path(FATHOM_SOURCE_DIR) / "models/v4-10m";
+  const fathom::test::TempFolder folder;
+  fs::copy(source, folder.path(), fs::copy_options::recursive);
+  std::string weights = fathom::test::read_text(source / "model.safetensors");
+  const auto file = fathom::test::TensorFile::open(source / "model.safetensors");
+  weights.replace(file.offset("layers.1.attn.wq_a.weight"), 2, "\xff\x7f");  // NaN in bfloat16
+  write(folder.path() / "model.safetensors", weights);
+  const auto r = fathom::test::run_fathom({"score", "-m", folder.path().string(), "-"}, "Once upon a time");
+  CHECK(r.status == 1);
+  CHECK(r.out.empty());
+  CHECK_MESSAGE(r.err.find("expected finite logits") != std::string::npos, r.err);
+}
+
 TEST_CASE("the tokenizer is looked at before the weights") {
   for (const char* command : {"run", "chat"}) {
     CAPTURE(command);
